@@ -1,0 +1,110 @@
+// Errors that carry a meaning for the outcome, and how a thrown value is read.
+
+/** What `fetch` rejects with. `code` follows the names of the contract's `fetch-error`. */
+class FetchError extends TypeError {
+  #code;
+
+  constructor(code, message) {
+    super(message);
+    this.#code = code;
+  }
+
+  get name() {
+    return 'FetchError';
+  }
+
+  get code() {
+    return this.#code;
+  }
+
+  /** The code of a value that this class made, else undefined. A look-alike has none. */
+  static codeOf(value) {
+    return #code in value ? value.#code : undefined;
+  }
+}
+
+/** The reason of an aborted signal. The part of the standard's DOMException that a script meets. */
+class DOMException extends Error {
+  #name;
+
+  constructor(message = '', name = 'Error') {
+    super(message);
+    this.#name = String(name);
+  }
+
+  get name() {
+    return this.#name;
+  }
+
+  static isTimeout(value) {
+    return #name in value && value.#name === 'TimeoutError';
+  }
+}
+
+/** A verdict that is none. */
+class VerdictError extends TypeError {
+  #kind;
+
+  constructor(kind, message) {
+    super(message);
+    this.#kind = kind;
+  }
+
+  static kindOf(value) {
+    return #kind in value ? value.#kind : undefined;
+  }
+}
+
+const FETCH_KINDS = {
+  denied: 'fetch-denied',
+  limit: 'fetch-limit',
+  'body-too-large': 'fetch-limit',
+  'invalid-request': 'thrown',
+};
+
+const MAX_CAUSES = 8;
+
+/** What a thrown value means for the outcome: a request that failed counts also as a cause. */
+function kindOf(error) {
+  let current = error;
+  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
+    const code = FetchError.codeOf(current);
+    if (code !== undefined) return FETCH_KINDS[code] ?? 'target-failed';
+    if (DOMException.isTimeout(current)) return 'target-failed';
+    const kind = VerdictError.kindOf(current);
+    if (kind !== undefined) return kind;
+    if (current instanceof InternalError && current.message === 'out of memory') return 'memory-limit';
+    current = current instanceof AggregateError ? current.errors?.[0] : current.cause;
+  }
+  return 'thrown';
+}
+
+/** `name: message (file:line:column)`, from any value, whatever its getters do. */
+function textOf(error) {
+  if (typeof error !== 'object' || error === null) return `thrown: ${plain(error)}`;
+  const message = error.message;
+  const name = error.name;
+  let text;
+  if (typeof message === 'string' || typeof name === 'string') {
+    text = message ? `${plain(name ?? 'Error')}: ${plain(message)}` : plain(name ?? 'Error');
+  } else {
+    text = `thrown: ${inspect(error)}`;
+  }
+  const place = /\(?([\w./-]+\.[jt]s:\d+:\d+)\)?/.exec(typeof error.stack === 'string' ? error.stack.slice(0, 4096) : '');
+  return place ? `${text} (${place[1]})` : text;
+}
+
+function plain(value) {
+  return String(value).slice(0, 8192).toWellFormed();
+}
+
+/** `[kind, text]` of what ended the run. Never throws. */
+function explain(error) {
+  let kind = 'thrown';
+  try {
+    kind = kindOf(error);
+    return [kind, textOf(error)];
+  } catch {
+    return [kind, 'an error whose text could not be read'];
+  }
+}
