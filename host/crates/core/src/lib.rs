@@ -1,0 +1,22 @@
+//! The vocabulary of Vedette and its arithmetic, as pure functions.
+//!
+//! Everything here is a function of its arguments: time comes from a [`Clock`], ids come from
+//! a [`Clock`], and nothing opens a file, a socket or a database. Start reading at [`script`]
+//! (what a user saves), then [`schedule`] (when it is due) and [`outcome`] (what came of it).
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod ids;
+pub mod outcome;
+pub mod schedule;
+pub mod script;
+pub mod slot;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use ids::{
+    ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
+};
+pub use outcome::{ErrorClass, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Verdict};
+pub use schedule::{Schedule, ScheduleError};
+pub use script::ScriptError;
+pub use slot::MissedReason;

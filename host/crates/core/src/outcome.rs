@@ -1,0 +1,256 @@
+//! What came of one run: status, error class, verdict, measurements.
+//!
+//! "The target is down" and "the check could not run" are different statuses here, so that
+//! nothing downstream can mix them up.
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Gives an enum its one spelling for JSON, SQL and people.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The spelling in JSON and SQL.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord { kind: stringify!($name), word: text.to_owned() }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use text_enum;
+
+/// A word that is none of an enum's spellings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is not a {kind}")]
+pub struct UnknownWord {
+    /// The enum that was expected.
+    pub kind: &'static str,
+    /// The word that was found.
+    pub word: String,
+}
+
+text_enum! {
+    /// How an execution stands. Only `Success` ever counts as up.
+    Status {
+        /// Started by hand and not finished yet.
+        Running = "running",
+        /// The check says that the target is well.
+        Success = "success",
+        /// The check says, or a failed request shows, that the target is not well.
+        Failure = "failure",
+        /// The hard time limit of the run was reached.
+        Timeout = "timeout",
+        /// No verdict: the check is broken, broke a limit or a rule, or we failed.
+        Error = "error",
+        /// The slot never ran.
+        Missed = "missed",
+    }
+}
+
+text_enum! {
+    /// Why there is no verdict. Given with `Status::Error`, and with no other status.
+    ErrorClass {
+        /// The script threw.
+        ScriptError = "script_error",
+        /// The source does not parse or does not link.
+        CompileError = "compile_error",
+        /// The run used up its instruction budget.
+        FuelExhausted = "fuel_exhausted",
+        /// The run asked for more memory than it may have.
+        MemoryLimit = "memory_limit",
+        /// The run recursed too deeply.
+        StackOverflow = "stack_overflow",
+        /// The guest trapped in another way.
+        Trap = "trap",
+        /// The script awaits something that nothing can settle.
+        Deadlock = "deadlock",
+        /// What the script returned is not a verdict.
+        ResultInvalid = "result_invalid",
+        /// The verdict is larger than allowed.
+        ResultTooLarge = "result_too_large",
+        /// The egress guard refused a request, and the script let that error through.
+        FetchDenied = "fetch_denied",
+        /// The script made more requests, or moved more bytes, than allowed.
+        FetchLimit = "fetch_limit",
+        /// A quota of the organization is used up.
+        QuotaExceeded = "quota_exceeded",
+        /// The component is malformed.
+        InvalidComponent = "invalid_component",
+        /// The component imports something that the host does not offer.
+        ForbiddenImport = "forbidden_import",
+        /// The component, or the script, does not export what is called.
+        MissingExport = "missing_export",
+        /// The component's types differ from the contract's.
+        AbiMismatch = "abi_mismatch",
+        /// Our own fault.
+        PlatformError = "platform_error",
+    }
+}
+
+text_enum! {
+    /// A remark on an outcome.
+    Flag {
+        /// Log lines were cut or dropped at a limit.
+        LogTruncated = "log_truncated",
+        /// A secret value was masked somewhere in the record.
+        Redacted = "redacted",
+    }
+}
+
+text_enum! {
+    /// Severity of a log line.
+    LogLevel {
+        /// `console.debug`
+        Debug = "debug",
+        /// `console.info` and `console.log`
+        Info = "info",
+        /// `console.warn`
+        Warn = "warn",
+        /// `console.error`
+        Error = "error",
+    }
+}
+
+/// What a check returned: `{ success, latency?, message?, data? }`, strictly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether the target is well.
+    pub success: bool,
+    /// Milliseconds, finite and not negative. `None`: the host's own measurement stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<f64>,
+    /// A sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Any JSON value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+}
+
+/// One line that a script logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Severity.
+    pub log_level: LogLevel,
+    /// The text, cut at the limit of a line; control characters are the reader's to escape.
+    pub message: String,
+    /// When the host received it.
+    pub timestamp: DateTime<Utc>,
+}
+
+/// One HTTP request of a run, with what the host measured. Durations in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestRecord {
+    /// The method as sent.
+    pub method: String,
+    /// The URL of the first hop, cut at 2 KiB.
+    pub url: String,
+    /// The final status code; `None` when no response came.
+    pub status: Option<u16>,
+    /// Why no response came.
+    pub error: Option<String>,
+    /// From the start of the run until the request was started.
+    pub started_at_ms: f64,
+    /// All hops, from start until the last body byte or the error.
+    pub total_ms: f64,
+    /// Name resolution of the last hop; `None` when there was none.
+    pub dns_ms: Option<f64>,
+    /// TCP connect of the last hop; `None` when a connection was reused.
+    pub connect_ms: Option<f64>,
+    /// TLS handshake of the last hop.
+    pub tls_ms: Option<f64>,
+    /// From the request sent until the first response byte, last hop.
+    pub first_byte_ms: Option<f64>,
+    /// Body of the last hop.
+    pub download_ms: Option<f64>,
+    /// Address and port that answered.
+    pub remote_address: Option<String>,
+    /// Decoded bytes of the body.
+    pub body_bytes: u64,
+    /// How many redirects were followed.
+    pub redirects: u32,
+}
+
+/// What came of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// How it ended; never `Running`.
+    pub status: Status,
+    /// Set exactly when `status` is `Error`.
+    pub error_class: Option<ErrorClass>,
+    /// The verdict's message, or what went wrong, in a sentence.
+    pub message: Option<String>,
+    /// The verdict as returned; `None` when there is none.
+    pub result: Option<Verdict>,
+    /// Milliseconds: the verdict's latency, else the total of the last request that got a
+    /// response, else `None`.
+    pub latency_ms: Option<f64>,
+    /// Wall clock of the whole run, milliseconds, measured by the host.
+    pub duration_ms: f64,
+    /// Units of fuel used.
+    pub fuel_used: u64,
+    /// Most bytes of guest memory held at one time.
+    pub peak_memory_bytes: u64,
+    /// The requests in the order of their start.
+    pub requests: Vec<RequestRecord>,
+    /// The log in order.
+    pub logs: Vec<LogLine>,
+    /// Remarks.
+    pub flags: Vec<Flag>,
+}
+
+impl Outcome {
+    /// An outcome without a run: nothing was measured because nothing ran.
+    pub fn error(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self::unmeasured(Status::Error, Some(class), message.into())
+    }
+
+    /// The record of a slot that never ran.
+    pub fn missed(message: impl Into<String>) -> Self {
+        Self::unmeasured(Status::Missed, None, message.into())
+    }
+
+    fn unmeasured(status: Status, error_class: Option<ErrorClass>, message: String) -> Self {
+        Self {
+            status,
+            error_class,
+            message: Some(message),
+            result: None,
+            latency_ms: None,
+            duration_ms: 0.0,
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            requests: Vec::new(),
+            logs: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+}
