@@ -1,0 +1,136 @@
+//! Why a request was refused, or why no response came.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Where in the life of a request a verdict fell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The text is not a URL.
+    Parse,
+    /// The scheme is not http or https.
+    Scheme,
+    /// The URL carries a user name or a password.
+    Userinfo,
+    /// The port is not one for web servers.
+    Port,
+    /// The host name is not a public one.
+    Name,
+    /// The address is not a public one.
+    Addr,
+    /// The name resolves to an address that is not a public one.
+    Dns,
+    /// The target of a redirect.
+    Redirect,
+    /// The method, a header or a size of the request.
+    Header,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Parse => "parse",
+            Self::Scheme => "scheme",
+            Self::Userinfo => "userinfo",
+            Self::Port => "port",
+            Self::Name => "name",
+            Self::Addr => "addr",
+            Self::Dns => "dns",
+            Self::Redirect => "redirect",
+            Self::Header => "header",
+        })
+    }
+}
+
+/// A refusal of the guard: the stage, and the rule in words. It never names an address that a
+/// name resolved to, since that would map the inside of the network for whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}")]
+pub struct Denial {
+    /// Where the verdict fell.
+    pub stage: Stage,
+    /// The rule, with its source.
+    pub rule: String,
+}
+
+impl Denial {
+    /// A refusal at `stage` by `rule`.
+    pub fn new(stage: Stage, rule: impl Into<String>) -> Self {
+        Self {
+            stage,
+            rule: rule.into(),
+        }
+    }
+}
+
+/// Why no response came. The variants are those of `fetch-error` in `wit/v0.1.0/monitor.wit`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The guard refused.
+    #[error("denied at stage {stage}: {rule}")]
+    Denied {
+        /// Where the verdict fell.
+        stage: Stage,
+        /// The rule in words.
+        rule: String,
+    },
+    /// The request itself is not well formed.
+    #[error("invalid request: {0}")]
+    InvalidRequest(String),
+    /// The name does not resolve.
+    #[error("dns: {0}")]
+    Dns(String),
+    /// Nothing listens there.
+    #[error("connection refused")]
+    ConnectionRefused,
+    /// The other side broke off.
+    #[error("connection reset")]
+    ConnectionReset,
+    /// No connection for another reason.
+    #[error("connect: {0}")]
+    Connect(String),
+    /// No trusted TLS connection; the reason.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// A time limit of the request was reached.
+    #[error("timeout")]
+    Timeout,
+    /// More redirects than allowed.
+    #[error("too many redirects")]
+    TooManyRedirects,
+    /// The decoded body is larger than this many bytes.
+    #[error("body larger than {0} bytes")]
+    BodyTooLarge(u64),
+    /// A limit of the run is reached; which.
+    #[error("limit: {0}")]
+    Limit(String),
+    /// What came is not a valid HTTP response.
+    #[error("protocol: {0}")]
+    Protocol(String),
+}
+
+impl From<Denial> for FetchError {
+    fn from(denial: Denial) -> Self {
+        Self::Denied {
+            stage: denial.stage,
+            rule: denial.rule,
+        }
+    }
+}
+
+/// The guard could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EgressError {
+    /// A root certificate does not parse.
+    #[error("a root certificate is not usable")]
+    RootCertificate(#[source] rustls::Error),
+    /// The TLS library refused its configuration.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// No usable root certificate at all.
+    #[error("no root certificate could be loaded")]
+    NoRoots,
+}
