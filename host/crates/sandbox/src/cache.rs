@@ -1,0 +1,86 @@
+//! The compiled engine on disk, so that a restart does not compile again.
+//!
+//! A compiled artefact is native code, and loading one that was tampered with is running it. So
+//! a file is named after what it was compiled from and by, and carries a MAC under a key of this
+//! installation; what does not verify is compiled anew.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+type HmacSha256 = Hmac<Sha256>;
+
+const MAC_BYTES: usize = 32;
+
+/// A folder of compiled artefacts, each with its MAC in front.
+#[derive(Debug, Clone)]
+pub struct ArtifactCache {
+    directory: PathBuf,
+    key: [u8; 32],
+}
+
+impl ArtifactCache {
+    /// A cache in `directory`, which is created when it is first written to. Only the holder of
+    /// `key` should be able to read it.
+    pub fn new(directory: impl Into<PathBuf>, key: [u8; 32]) -> Self {
+        Self {
+            directory: directory.into(),
+            key,
+        }
+    }
+
+    /// The artefact, or `None` when there is none that verifies.
+    pub(crate) fn load(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.path(name);
+        let mut bytes = fs::read(&path).ok()?;
+        if bytes.len() < MAC_BYTES {
+            return None;
+        }
+        let artifact = bytes.split_off(MAC_BYTES);
+        if self.mac(name, &artifact).verify_slice(&bytes).is_err() {
+            tracing::warn!(path = %path.display(), "a cached artefact does not verify; compiling anew");
+            return None;
+        }
+        Some(artifact)
+    }
+
+    /// Writes an artefact so that a reader sees all of it or nothing.
+    pub(crate) fn store(&self, name: &str, artifact: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let path = self.path(name);
+        // Two processes may compile at once: each writes a file of its own, the last one stays.
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        let mac = self.mac(name, artifact).finalize().into_bytes();
+        let written = fs::write(&temporary, [mac.as_slice(), artifact].concat())
+            .and_then(|()| read_only(&temporary))
+            .and_then(|()| fs::rename(&temporary, &path));
+        if written.is_err() {
+            // Best effort: what is left is never read.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.cwasm"))
+    }
+
+    /// Over the name too, so that one artefact cannot stand in for another.
+    fn mac(&self, name: &str, artifact: &[u8]) -> HmacSha256 {
+        let mut mac = HmacSha256::new_from_slice(&self.key).expect("HMAC takes any key length");
+        mac.update(name.as_bytes());
+        mac.update(&[0]);
+        mac.update(artifact);
+        mac
+    }
+}
+
+fn read_only(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(path, permissions)
+}

@@ -1,0 +1,235 @@
+//! `vedette:monitor/fetch`: requests through the egress guard.
+//!
+//! A request runs as a task of its own, so that it goes on while the guest computes; the guest
+//! holds a handle. Dropping the handle, or the store with all handles, cancels the request.
+
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+
+use futures::FutureExt as _;
+use tokio::task::JoinHandle;
+use vedette_egress as egress;
+use wasmtime::component::Resource;
+
+use crate::{
+    bindings::vedette::monitor::fetch::{
+        FetchError, Header, Host, HostPendingResponse, RedirectMode, Request, Response, Timings,
+        TlsInfo,
+    },
+    state::RunState,
+};
+
+type Answer = Result<egress::Response, egress::FetchError>;
+
+/// A request in flight.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Pending(State);
+
+enum State {
+    Running(Task),
+    Ready(Box<Answer>),
+    Taken,
+}
+
+/// Aborts when dropped, which a `JoinHandle` does not.
+struct Task(JoinHandle<Answer>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Pending {
+    /// Polls the request; true once its answer is here.
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> bool {
+        if let State::Running(task) = &mut self.0 {
+            let Poll::Ready(joined) = Pin::new(&mut task.0).poll(cx) else {
+                return false;
+            };
+            // A panic in the client is ours; the guest sees a failed request, the log the cause.
+            let answer = joined.unwrap_or_else(|error| {
+                tracing::error!(error = %error, "a request task ended without an answer");
+                Err(egress::FetchError::Limit(
+                    "the platform failed to make the request".to_owned(),
+                ))
+            });
+            self.0 = State::Ready(Box::new(answer));
+        }
+        true
+    }
+
+    async fn ready(&mut self) {
+        poll_fn(|cx| {
+            if self.poll_ready(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+impl HostPendingResponse for RunState {
+    async fn take(
+        &mut self,
+        pending: Resource<Pending>,
+    ) -> wasmtime::Result<Result<Response, FetchError>> {
+        let pending = self.table.get_mut(&pending)?;
+        pending.ready().await;
+        Ok(match std::mem::replace(&mut pending.0, State::Taken) {
+            State::Ready(answer) => (*answer).map(Response::from).map_err(FetchError::from),
+            State::Running(_) | State::Taken => Err(FetchError::InvalidRequest(
+                "the response was taken before".to_owned(),
+            )),
+        })
+    }
+
+    fn drop(&mut self, pending: Resource<Pending>) -> wasmtime::Result<()> {
+        self.table.delete(pending)?;
+        Ok(())
+    }
+}
+
+impl Host for RunState {
+    async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, FetchError>> {
+        let answer = match self.session.fetch(request.into()) {
+            Ok(fetching) => fetching.await,
+            Err(refused) => Err(refused),
+        };
+        Ok(answer.map(Response::from).map_err(FetchError::from))
+    }
+
+    fn start(
+        &mut self,
+        request: Request,
+    ) -> wasmtime::Result<Result<Resource<Pending>, FetchError>> {
+        let fetching = match self.session.fetch(request.into()) {
+            Ok(fetching) => fetching,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let pending = Pending(State::Running(Task(tokio::spawn(fetching))));
+        Ok(self
+            .table
+            .push(pending)
+            .map_err(|_| FetchError::Limit("too many requests in flight".to_owned())))
+    }
+
+    async fn wait_any(
+        &mut self,
+        pending: Vec<Resource<Pending>>,
+        timeout_ms: Option<u32>,
+    ) -> wasmtime::Result<Vec<u32>> {
+        if pending.is_empty() && timeout_ms.is_none() {
+            return Ok(Vec::new());
+        }
+        for handle in &pending {
+            self.table.get(handle)?;
+        }
+        let table = &mut self.table;
+        let any = poll_fn(|cx| {
+            let mut ready = Vec::new();
+            for (position, handle) in (0u32..).zip(&pending) {
+                let is_ready = table
+                    .get_mut(handle)
+                    .is_ok_and(|pending| pending.poll_ready(cx));
+                if is_ready {
+                    ready.push(position);
+                }
+            }
+            if ready.is_empty() {
+                Poll::Pending
+            } else {
+                Poll::Ready(ready)
+            }
+        });
+        let Some(ms) = timeout_ms else {
+            return Ok(any.await);
+        };
+        let limit = Duration::from_millis(ms.into());
+        let ready = tokio::time::timeout(limit, any)
+            .map(Result::unwrap_or_default)
+            .await;
+        Ok(ready)
+    }
+}
+
+impl From<Request> for egress::Request {
+    fn from(request: Request) -> Self {
+        Self {
+            method: request.method,
+            url: request.url,
+            headers: request
+                .headers
+                .into_iter()
+                .map(|h| (h.name, h.value))
+                .collect(),
+            body: request.body,
+            redirect: match request.redirect {
+                RedirectMode::Follow => egress::RedirectMode::Follow,
+                RedirectMode::Manual => egress::RedirectMode::Manual,
+                RedirectMode::Error => egress::RedirectMode::Error,
+            },
+            timeout: request
+                .timeout_ms
+                .map(|ms| Duration::from_millis(ms.into())),
+        }
+    }
+}
+
+impl From<egress::Response> for Response {
+    fn from(response: egress::Response) -> Self {
+        let headers = response.headers.into_iter();
+        Self {
+            status: response.status,
+            headers: headers
+                .map(|(name, value)| Header { name, value })
+                .collect(),
+            body: response.body,
+            url: response.url,
+            redirected: response.redirected,
+            http_version: response.http_version,
+            remote_address: response.remote_address,
+            timings: Timings {
+                dns: response.timings.dns.map(micros),
+                connect: response.timings.connect.map(micros),
+                tls: response.timings.tls.map(micros),
+                first_byte: micros(response.timings.first_byte),
+                download: micros(response.timings.download),
+                total: micros(response.timings.total),
+            },
+            tls: response.tls.map(|tls| TlsInfo {
+                protocol: tls.protocol,
+                subject: tls.subject,
+                issuer: tls.issuer,
+                not_before: tls.not_before,
+                not_after: tls.not_after,
+                chain_not_after: tls.chain_not_after,
+            }),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl From<egress::FetchError> for FetchError {
+    fn from(error: egress::FetchError) -> Self {
+        use egress::FetchError as E;
+        match error {
+            E::Denied { stage, rule } => Self::Denied(format!("{rule} (stage {stage})")),
+            E::InvalidRequest(why) => Self::InvalidRequest(why),
+            E::Dns(why) => Self::Dns(why),
+            E::ConnectionRefused => Self::ConnectionRefused,
+            E::ConnectionReset => Self::ConnectionReset,
+            E::Connect(why) => Self::Connect(why),
+            E::Tls(why) => Self::Tls(why),
+            E::Timeout => Self::Timeout,
+            E::TooManyRedirects => Self::TooManyRedirects,
+            E::BodyTooLarge(limit) => Self::BodyTooLarge(limit),
+            E::Limit(which) => Self::Limit(which),
+            E::Protocol(why) => Self::Protocol(why),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Turns JavaScript plus inputs into a bounded outcome, inside WebAssembly.
+//!
+//! [`Sandbox::compile`] makes bytecode of a source, [`Sandbox::run`] runs bytecode with the
+//! inputs of one run. Both take a fresh store and a fresh instance of the engine component
+//! (`guest-sdk/js-engine`) and throw them away; nothing of a run survives it but its
+//! [`Outcome`](vedette_core::Outcome). Nothing that comes from a guest is believed: sizes, text
+//! and numbers are checked again here.
+//!
+//! [`engine`] is the only file that configures wasmtime, [`limits`] has every cap with its reason,
+//! `host/` has one file for each interface that a guest may import, [`run`] is one run from inputs
+//! to outcome.
+#![warn(missing_docs)]
+
+mod bindings;
+pub mod cache;
+pub mod compile;
+pub mod engine;
+mod host;
+pub mod limits;
+mod memory;
+pub mod run;
+mod state;
+mod verdict;
+
+pub use cache::ArtifactCache;
+pub use compile::{Bytecode, CompileError};
+pub use engine::{Sandbox, SandboxError, SandboxOptions};
+pub use limits::Limits;
+pub use run::RunInputs;

@@ -1,0 +1,98 @@
+//! Every cap on a run: one struct, each with its unit and its reason.
+
+use std::time::Duration;
+
+use vedette_egress::SessionLimits;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Fuel units of a run. Fuel is counted per Wasm operator and is the same on every machine; a
+/// tight loop burns 18 million units a millisecond on a slow server core, so that this is one to
+/// three seconds of pure computing.
+pub const FUEL: u64 = 20_000_000_000;
+
+/// Fuel between two points where a run lets others go on: about a millisecond.
+pub const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+
+/// Linear memory of a store, all memories together, in bytes.
+pub const MEMORY_BYTES: usize = 64 * MIB;
+
+/// Table elements of a store, all tables together. The engine needs about a thousand.
+pub const TABLE_ELEMENTS: usize = 20_000;
+
+/// Core instances of a store. The engine component is made of fewer.
+pub const CORE_INSTANCES: usize = 32;
+
+/// Memories and tables of a store.
+pub const MEMORIES: usize = 4;
+/// See [`MEMORIES`].
+pub const TABLES: usize = 8;
+
+/// Stack of the guest's native code, in bytes. A parser of nested source needs more than the
+/// default of 512 KiB; `engine` gives each fiber twice this.
+pub const WASM_STACK_BYTES: usize = MIB;
+
+/// Bytes that one host call may move out of the guest.
+pub const HOST_CALL_BYTES: usize = 8 * MIB;
+
+/// Live component handles, and live host resources.
+pub const HANDLES: usize = 1_000;
+
+/// Longest line of a log, in bytes.
+pub const LOG_LINE_BYTES: usize = 8 * KIB;
+/// Lines of a run's log.
+pub const LOG_LINES: usize = 1_000;
+/// Bytes of a run's log, all lines together.
+pub const LOG_BYTES: usize = 256 * KIB;
+
+/// Bytes of a verdict's data as JSON; the message has the same bound.
+pub const RESULT_BYTES: usize = 256 * KIB;
+/// Nesting of a verdict's data.
+pub const RESULT_DEPTH: usize = 64;
+
+/// Longest message of an outcome that is not the verdict's own, in bytes.
+pub const MESSAGE_BYTES: usize = 8 * KIB;
+
+/// Random bytes that one call gives, as in Web Crypto.
+pub const RANDOM_BYTES: u64 = 64 * KIB as u64;
+
+/// Wall clock of a compilation. 256 KiB of ordinary source take a tenth of a second.
+pub const COMPILE_WALL: Duration = Duration::from_secs(10);
+
+/// What one run may use. The default is the ceiling of the platform; an organization or a script
+/// can only have less.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Fuel units; see [`FUEL`].
+    pub fuel: u64,
+    /// Linear memory in bytes, all memories together; at most [`MEMORY_BYTES`].
+    pub memory_bytes: usize,
+    /// Wall clock of the whole run, waiting included.
+    pub wall: Duration,
+    /// Longest log line, in bytes.
+    pub log_line_bytes: usize,
+    /// Log lines.
+    pub log_lines: usize,
+    /// Log bytes.
+    pub log_bytes: usize,
+    /// Bytes of the verdict's data, and of its message.
+    pub result_bytes: usize,
+    /// Requests: number, concurrency, bytes.
+    pub fetch: SessionLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fuel: FUEL,
+            memory_bytes: MEMORY_BYTES,
+            wall: Duration::from_secs(vedette_core::script::DEFAULT_TIMEOUT_SECONDS.into()),
+            log_line_bytes: LOG_LINE_BYTES,
+            log_lines: LOG_LINES,
+            log_bytes: LOG_BYTES,
+            result_bytes: RESULT_BYTES,
+            fetch: SessionLimits::default(),
+        }
+    }
+}

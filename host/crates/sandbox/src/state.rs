@@ -1,0 +1,92 @@
+//! What the host keeps for one run, and drops with its store.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use vedette_core::{Clock, Flag, LogLevel, LogLine};
+use vedette_egress::Session;
+use wasmtime::component::ResourceTable;
+
+use crate::{Limits, limits::HANDLES, memory::MemoryLimiter, verdict::clean_text};
+
+/// The data of a store.
+pub(crate) struct RunState {
+    pub(crate) memory: MemoryLimiter,
+    pub(crate) table: ResourceTable,
+    pub(crate) session: Session,
+    pub(crate) params: String,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started: Instant,
+    pub(crate) log: Log,
+}
+
+impl RunState {
+    pub(crate) fn new(
+        limits: &Limits,
+        session: Session,
+        clock: Arc<dyn Clock>,
+        params: String,
+        env: BTreeMap<String, String>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        Self {
+            memory: MemoryLimiter::new(limits.memory_bytes),
+            table,
+            session,
+            params,
+            env,
+            clock,
+            started: Instant::now(),
+            log: Log::new(limits),
+        }
+    }
+}
+
+/// A run's log, cut at the limits as it is written.
+pub(crate) struct Log {
+    lines: Vec<LogLine>,
+    bytes_left: usize,
+    lines_left: usize,
+    line_bytes: usize,
+    truncated: bool,
+}
+
+impl Log {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            lines: Vec::new(),
+            bytes_left: limits.log_bytes,
+            lines_left: limits.log_lines,
+            line_bytes: limits.log_line_bytes,
+            truncated: false,
+        }
+    }
+
+    /// Keeps what fits, and remembers that something did not.
+    pub(crate) fn push(&mut self, log_level: LogLevel, message: &str, clock: &dyn Clock) {
+        let room = self.line_bytes.min(self.bytes_left);
+        if self.lines_left == 0 || (room == 0 && !message.is_empty()) {
+            self.truncated = true;
+            return;
+        }
+        let kept = &message[..message.floor_char_boundary(room)];
+        self.truncated |= kept.len() < message.len();
+        self.lines_left -= 1;
+        self.bytes_left -= kept.len();
+        self.lines.push(LogLine {
+            log_level,
+            message: clean_text(kept),
+            timestamp: clock.now(),
+        });
+    }
+
+    pub(crate) fn finish(self) -> (Vec<LogLine>, Vec<Flag>) {
+        let flags = if self.truncated {
+            vec![Flag::LogTruncated]
+        } else {
+            Vec::new()
+        };
+        (self.lines, flags)
+    }
+}

@@ -1,0 +1,86 @@
+//! Reading the guest's verdict and its texts, none of which is believed.
+
+use serde_json::Value;
+use vedette_core::{ErrorClass, Verdict};
+
+use crate::{
+    Limits, bindings,
+    limits::{MESSAGE_BYTES, RESULT_DEPTH},
+};
+
+/// A verdict that cannot be accepted.
+pub(crate) type Refusal = (ErrorClass, String);
+
+/// Checks a verdict as the guest gave it.
+pub(crate) fn read(raw: bindings::Verdict, limits: &Limits) -> Result<Verdict, Refusal> {
+    let invalid = |what: &str| (ErrorClass::ResultInvalid, what.to_owned());
+    if raw.latency.is_some_and(|ms| !ms.is_finite() || ms < 0.0) {
+        return Err(invalid(
+            "`latency` is not a number of milliseconds from 0 up",
+        ));
+    }
+    let too_large = |what: &str, bytes: usize| {
+        let message = format!(
+            "`{what}` has {bytes} bytes, at most {} are allowed",
+            limits.result_bytes
+        );
+        (ErrorClass::ResultTooLarge, message)
+    };
+    if let Some(message) = &raw.message
+        && message.len() > limits.result_bytes
+    {
+        return Err(too_large("message", message.len()));
+    }
+    let data = match raw.data {
+        None => None,
+        Some(json) if json.len() > limits.result_bytes => {
+            return Err(too_large("data", json.len()));
+        }
+        Some(json) => {
+            let value = serde_json::from_str(&json).map_err(|_| invalid("`data` is not JSON"))?;
+            Some(clean_json(value, 1).ok_or_else(|| {
+                let message = format!("`data` is nested more than {RESULT_DEPTH} levels deep");
+                (ErrorClass::ResultTooLarge, message)
+            })?)
+        }
+    };
+    Ok(Verdict {
+        success: raw.success,
+        latency: raw.latency,
+        message: raw.message.map(|text| clean_text(&text)),
+        data,
+    })
+}
+
+/// An error text of the guest, cut and clean.
+pub(crate) fn error_text(text: &str) -> String {
+    clean_text(&text[..text.floor_char_boundary(MESSAGE_BYTES)])
+}
+
+/// NUL is valid in a string and in JSON, and `PostgreSQL` stores neither: the record must not be
+/// lost for it.
+pub(crate) fn clean_text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// `None`: nested too deeply.
+fn clean_json(value: Value, depth: usize) -> Option<Value> {
+    let is_container = matches!(value, Value::Array(_) | Value::Object(_));
+    if is_container && depth > RESULT_DEPTH {
+        return None;
+    }
+    Some(match value {
+        Value::String(text) => Value::String(clean_text(&text)),
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| clean_json(item, depth + 1));
+            Value::Array(items.collect::<Option<_>>()?)
+        }
+        Value::Object(members) => {
+            let members = members
+                .into_iter()
+                .map(|(name, member)| Some((clean_text(&name), clean_json(member, depth + 1)?)));
+            Value::Object(members.collect::<Option<_>>()?)
+        }
+        other => other,
+    })
+}
