@@ -1,0 +1,30 @@
+//! The few places where the two databases need different words.
+
+use crate::db::Db;
+
+impl Db {
+    /// Ends a `SELECT` that takes up free rows of `slots`, leaving those that another node is
+    /// taking up. SQLite needs no words: its transaction holds the only write lock.
+    pub(crate) fn skip_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "",
+            Self::Postgres(_) => " FOR UPDATE OF slots SKIP LOCKED",
+        }
+    }
+
+    /// Ends a `SELECT` whose rows of `slots` the transaction is going to change.
+    pub(crate) fn lock_slots(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "",
+            Self::Postgres(_) => " FOR UPDATE OF slots",
+        }
+    }
+
+    /// Makes registrations wait for each other, so that only one can be the first.
+    pub(crate) fn lock_registration(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SELECT 1",
+            Self::Postgres(_) => "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
+        }
+    }
+}

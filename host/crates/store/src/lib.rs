@@ -1,0 +1,48 @@
+//! Every SQL statement, on SQLite and on PostgreSQL.
+//!
+//! One [`Store`] over two databases: a method is written once and its body runs in either arm of
+//! `on_db!`, with one SQL text wherever the dialects agree. What differs stands in `dialect`.
+//! Every statement that touches a tenant's rows names the organization. Migrations lie in
+//! `migrations/`, embedded here.
+#![warn(missing_docs)]
+
+mod accounts;
+mod db;
+mod dialect;
+mod error;
+mod executions;
+mod page;
+mod record;
+mod retention;
+mod scripts;
+mod sessions;
+mod slots;
+mod templates;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use accounts::{Login, NewUser, Registration, Role, User};
+pub use db::Store;
+pub use error::StoreError;
+pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
+pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
+pub use record::{FinishedSlot, RecordResult};
+pub use scripts::{NewScript, Script, ScriptChange, Updated};
+pub use sessions::{Caller, NewSession};
+pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
+pub use templates::{NewTemplate, Template};
+
+/// Every SQL text of the crate, so that a test can prepare each on both databases.
+#[cfg(feature = "testing")]
+pub fn all_sql() -> Vec<&'static str> {
+    [
+        accounts::ALL_SQL,
+        executions::ALL_SQL,
+        retention::ALL_SQL,
+        scripts::ALL_SQL,
+        sessions::ALL_SQL,
+        slots::ALL_SQL,
+        templates::ALL_SQL,
+    ]
+    .concat()
+}

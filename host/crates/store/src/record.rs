@@ -1,0 +1,265 @@
+//! Recording finished slots: each ends in exactly one row, and the script's next slot is set in
+//! the same transaction.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, QueryBuilder};
+use uuid::Uuid;
+use vedette_core::{
+    Clock, ExecutionId, MissedReason, OrgId, Outcome, ScriptId, ScriptVersionId,
+    slot::{CatchUp, DEFAULT_LOCATION, catch_up},
+};
+
+use crate::{
+    Store, StoreError, Trigger,
+    db::in_tx,
+    executions::{ExecutionColumns, push_executions, push_logs},
+    slots::read_schedule,
+};
+
+/// Missed slots of one script that one transaction records; the rest follows in the next.
+const MAX_MISSED: usize = 1_000;
+/// The same for all scripts of a batch together: after a long downtime every script of it has
+/// missed slots, and nobody else writes to SQLite while they are recorded.
+const MAX_MISSED_OF_BATCH: usize = 10_000;
+/// Rows of one `INSERT`: SQLite allows 32,766 values in a statement.
+const INSERT_ROWS: usize = 500;
+
+/// A slot that was run, or that will never run.
+#[derive(Debug, Clone)]
+pub struct FinishedSlot {
+    /// Id of the row to be.
+    pub execution_id: ExecutionId,
+    /// The script.
+    pub script_id: ScriptId,
+    /// Its organization.
+    pub org_id: OrgId,
+    /// The version that ran.
+    pub version_id: ScriptVersionId,
+    /// The slot.
+    pub scheduled_at: DateTime<Utc>,
+    /// From the claim.
+    pub lease_token: i64,
+    /// When the run was handed over; for a missed slot, when that was decided.
+    pub executed_at: DateTime<Utc>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Set exactly when the outcome is `missed`.
+    pub missed_reason: Option<MissedReason>,
+    /// Why slots between this one and now will not run.
+    pub skipped_reason: MissedReason,
+}
+
+/// What became of a finished slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordResult {
+    /// Its row is there.
+    Recorded,
+    /// The claim is no longer the current one: another node has the slot, or the script is gone.
+    Refused,
+}
+
+#[derive(FromRow)]
+struct ScheduleRow {
+    id: Uuid,
+    is_enabled: bool,
+    cron_expression: Option<String>,
+    interval_seconds: Option<i64>,
+    timezone: String,
+}
+
+impl Store {
+    /// Records a batch in one transaction. A script stands in it at most once.
+    ///
+    /// # Errors
+    /// Nothing is recorded then; the same batch can be recorded later.
+    pub async fn record_executions(
+        &self,
+        batch: &[FinishedSlot],
+        clock: &dyn Clock,
+    ) -> Result<Vec<RecordResult>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = clock.now();
+        let lock = self.db.lock_slots();
+        let results = in_tx!(self, D, tx => {
+            let mut select = QueryBuilder::<D>::new(
+                "SELECT script_id, lease_token FROM slots WHERE script_id IN (",
+            );
+            let mut ids = select.separated(", ");
+            for finished in batch {
+                ids.push_bind(finished.script_id.as_uuid());
+            }
+            // In one order, so that two nodes never wait for each other.
+            select.push(") ORDER BY script_id").push(lock);
+            // The length of a batch makes the text: kept as prepared, each would be in the way.
+            let tokens: Vec<(Uuid, i64)> =
+                select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
+            // Only once the slots are locked: PostgreSQL would read beside the lock what was there
+            // before it had to wait, hence a schedule that has just been replaced.
+            let mut select = QueryBuilder::<D>::new(
+                "SELECT id, is_enabled, cron_expression, interval_seconds, timezone FROM scripts \
+                 WHERE id IN (",
+            );
+            let mut ids = select.separated(", ");
+            for finished in batch {
+                ids.push_bind(finished.script_id.as_uuid());
+            }
+            select.push(")");
+            let schedules: Vec<ScheduleRow> =
+                select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
+            let plan = Plan::make(batch, &tokens, schedules, now, clock);
+            let mut inserted = HashSet::new();
+            for rows in plan.executions.chunks(INSERT_ROWS) {
+                let mut insert = QueryBuilder::<D>::new("");
+                push_executions(&mut insert, rows);
+                let ids: Vec<(Uuid,)> =
+                    insert.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
+                inserted.extend(ids.into_iter().map(|(id,)| id));
+            }
+            let lines: Vec<_> = batch
+                .iter()
+                .filter(|finished| inserted.contains(&finished.execution_id.as_uuid()))
+                .flat_map(|finished| {
+                    let id = finished.execution_id.as_uuid();
+                    (0_i64..).zip(&finished.outcome.logs).map(move |(number, line)| (id, number, line))
+                })
+                .collect();
+            for lines in lines.chunks(INSERT_ROWS) {
+                let mut insert = QueryBuilder::<D>::new("");
+                push_logs(&mut insert, lines);
+                insert.build().persistent(false).execute(&mut *tx).await?;
+            }
+            for moves in plan.moves.chunks(INSERT_ROWS) {
+                let mut update = QueryBuilder::<D>::new(
+                    "UPDATE slots SET scheduled_at = moved.column2, lease_owner = NULL, \
+                     leased_until = NULL FROM (",
+                );
+                update.push_values(moves, |mut values, (script, next)| {
+                    values.push_bind(*script).push_bind(*next);
+                });
+                update.push(") AS moved WHERE slots.script_id = moved.column1 AND slots.location = ");
+                update.push_bind(DEFAULT_LOCATION);
+                update.build().persistent(false).execute(&mut *tx).await?;
+            }
+            plan.results
+        });
+        Ok(results)
+    }
+}
+
+/// What a batch comes to, given the slots as they are locked.
+struct Plan<'a> {
+    results: Vec<RecordResult>,
+    executions: Vec<ExecutionColumns<'a>>,
+    moves: Vec<(Uuid, Option<DateTime<Utc>>)>,
+}
+
+impl<'a> Plan<'a> {
+    fn make(
+        batch: &'a [FinishedSlot],
+        tokens: &[(Uuid, i64)],
+        schedules: Vec<ScheduleRow>,
+        now: DateTime<Utc>,
+        clock: &dyn Clock,
+    ) -> Self {
+        let tokens: HashMap<_, _> = tokens.iter().copied().collect();
+        let schedules: HashMap<_, _> = schedules.into_iter().map(|row| (row.id, row)).collect();
+        let mut budget = MAX_MISSED_OF_BATCH;
+        let mut plan = Self {
+            results: Vec::new(),
+            executions: Vec::new(),
+            moves: Vec::new(),
+        };
+        for finished in batch {
+            let script = finished.script_id.as_uuid();
+            let is_current = tokens.get(&script) == Some(&finished.lease_token);
+            let Some(schedule) = schedules.get(&script).filter(|_| is_current) else {
+                plan.results.push(RecordResult::Refused);
+                continue;
+            };
+            plan.results.push(RecordResult::Recorded);
+            plan.executions.push(ExecutionColumns::scheduled(finished));
+            let limit = MAX_MISSED.min(budget);
+            let CatchUp { missed, next } = next_slots(schedule, finished.scheduled_at, now, limit);
+            budget -= missed.len();
+            // Pages are sorted by id, and ids of one millisecond come in any order.
+            let mut ids: Vec<_> = missed
+                .iter()
+                .map(|_| ExecutionId::generate(clock))
+                .collect();
+            ids.sort_unstable();
+            let rows = ids.into_iter().zip(missed);
+            plan.executions
+                .extend(rows.map(|(id, slot)| ExecutionColumns::skipped(finished, id, slot, now)));
+            plan.moves.push((script, next));
+        }
+        plan
+    }
+}
+
+/// By the schedule as it is now: it may have been changed while the run was going on.
+fn next_slots(
+    script: &ScheduleRow,
+    last: DateTime<Utc>,
+    now: DateTime<Utc>,
+    limit: usize,
+) -> CatchUp {
+    let nothing = CatchUp {
+        missed: Vec::new(),
+        next: None,
+    };
+    if !script.is_enabled {
+        return nothing;
+    }
+    let cron = script.cron_expression.as_deref();
+    match read_schedule(script.id, cron, script.interval_seconds, &script.timezone) {
+        Ok(schedule) => catch_up(&schedule, last, now, limit),
+        Err(error) => {
+            tracing::error!(%error, "a script cannot be scheduled again");
+            nothing
+        }
+    }
+}
+
+impl<'a> ExecutionColumns<'a> {
+    fn scheduled(finished: &'a FinishedSlot) -> Self {
+        Self::new(
+            finished.execution_id,
+            finished.org_id,
+            finished.script_id,
+            finished.version_id,
+            Trigger::Schedule,
+            Some(finished.scheduled_at),
+            finished.executed_at,
+            Cow::Borrowed(&finished.outcome),
+            finished.missed_reason,
+        )
+    }
+
+    /// A slot after the finished one that will not run.
+    fn skipped(
+        finished: &FinishedSlot,
+        id: ExecutionId,
+        slot: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let reason = finished.skipped_reason;
+        Self::new(
+            id,
+            finished.org_id,
+            finished.script_id,
+            finished.version_id,
+            Trigger::Schedule,
+            Some(slot),
+            now,
+            Cow::Owned(Outcome::missed(reason.message())),
+            Some(reason),
+        )
+    }
+}

@@ -1,0 +1,470 @@
+//! Scripts and their versions. A change of the schedule reaches the script's slot in the same
+//! transaction.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use sqlx::{AssertSqlSafe, FromRow, types::Json};
+use uuid::Uuid;
+use vedette_core::{
+    OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
+    slot::DEFAULT_LOCATION,
+};
+
+use crate::{
+    Page, PageRequest, Store, StoreError,
+    db::{in_tx, on_db},
+};
+
+/// A script with its current version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script {
+    /// Id.
+    pub id: ScriptId,
+    /// The organization that owns it.
+    pub org_id: OrgId,
+    /// The project it is in.
+    pub project_id: ProjectId,
+    /// Who made it.
+    pub owner_id: UserId,
+    /// The template it was made from.
+    pub template_id: Option<TemplateId>,
+    /// For people.
+    pub name: String,
+    /// Whether it is scheduled.
+    pub is_enabled: bool,
+    /// Exactly one of this and the interval is set.
+    pub cron_expression: Option<String>,
+    /// Seconds.
+    pub interval_seconds: Option<u32>,
+    /// IANA name; the zone in which the cron expression is read.
+    pub timezone: String,
+    /// JavaScript source.
+    pub script_body: String,
+    /// The immutable version of this source.
+    pub version_id: ScriptVersionId,
+    /// Counts from 1.
+    pub version_number: i64,
+    /// Given to each run.
+    pub parameters: Map<String, Value>,
+    /// Given to each run.
+    pub env_vars: BTreeMap<String, String>,
+    /// Time limit of a run.
+    pub timeout_seconds: u32,
+    /// Grows with each change.
+    pub revision: i64,
+    /// The next slot; `None` when nothing is due.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// When made.
+    pub created_at: DateTime<Utc>,
+    /// When changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a user decides about a script.
+#[derive(Debug, Clone)]
+pub struct ScriptChange {
+    /// For people.
+    pub name: String,
+    /// The template that the source is from.
+    pub template_id: Option<TemplateId>,
+    /// Whether it is scheduled.
+    pub is_enabled: bool,
+    /// Exactly one of this and the interval.
+    pub cron_expression: Option<String>,
+    /// Seconds.
+    pub interval_seconds: Option<u32>,
+    /// IANA name.
+    pub timezone: String,
+    /// JavaScript source; another one makes a new version.
+    pub script_body: String,
+    /// Given to each run.
+    pub parameters: Map<String, Value>,
+    /// Given to each run.
+    pub env_vars: BTreeMap<String, String>,
+    /// Time limit of a run.
+    pub timeout_seconds: u32,
+    /// Id of the new version, if there is to be one.
+    pub version_id: ScriptVersionId,
+    /// Who decides.
+    pub changed_by: UserId,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// A script to be made.
+#[derive(Debug, Clone)]
+pub struct NewScript {
+    /// Id.
+    pub id: ScriptId,
+    /// The organization that will own it.
+    pub org_id: OrgId,
+    /// The project it will be in.
+    pub project_id: ProjectId,
+    /// The rest.
+    pub content: ScriptChange,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone)]
+pub enum Updated {
+    /// The script as it is now.
+    Done(Box<Script>),
+    /// No such script in this organization.
+    NotFound,
+    /// The script was changed since the expected revision.
+    Stale,
+}
+
+const INSERT_SCRIPT: &str = "INSERT INTO scripts (id, org_id, project_id, owner_id, template_id, \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
+    version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, 1, $16, $16)";
+const INSERT_VERSION: &str = "INSERT INTO script_versions \
+    (id, script_id, org_id, number, source, created_by, created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const INSERT_SLOT: &str = "INSERT INTO slots \
+    (script_id, location, org_id, scheduled_at, lease_token) VALUES ($1, $2, $3, $4, 0)";
+const GET_SCRIPT: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
+    version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
+    CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
+    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id \
+    WHERE scripts.org_id = $1 AND scripts.id = $2";
+const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
+    version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
+    CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
+    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id \
+    WHERE scripts.org_id = $1 AND scripts.id < $2 ORDER BY scripts.id DESC LIMIT $3";
+const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron_expression = $3, \
+    interval_seconds = $4, timezone = $5, script_body = $6, version_id = $7, version_number = $8, \
+    parameters = $9, env_vars = $10, timeout_seconds = $11, revision = revision + 1, \
+    template_id = $12, updated_at = $13 WHERE org_id = $14 AND id = $15 AND revision = $16";
+/// The slot is locked before the script is touched, as recording a run does it: else a run that
+/// ends in this moment would be followed by a slot of the old schedule.
+const LOCK_SLOT: &str = "SELECT script_id FROM slots WHERE org_id = $1 AND script_id = $2";
+/// A slot that is leased is left to its run's completion, which reads the new schedule.
+const MOVE_SLOT: &str = "UPDATE slots SET scheduled_at = $1, lease_owner = NULL, \
+    leased_until = NULL WHERE org_id = $2 AND script_id = $3 \
+    AND (leased_until IS NULL OR leased_until <= $4)";
+const DELETE_SCRIPT: &str = "DELETE FROM scripts WHERE org_id = $1 AND id = $2";
+const GET_VERSION: &str = "SELECT source FROM script_versions WHERE org_id = $1 AND id = $2";
+
+#[cfg(feature = "testing")]
+pub(crate) const ALL_SQL: &[&str] = &[
+    INSERT_SCRIPT,
+    INSERT_VERSION,
+    INSERT_SLOT,
+    GET_SCRIPT,
+    LIST_SCRIPTS,
+    UPDATE_SCRIPT,
+    LOCK_SLOT,
+    MOVE_SLOT,
+    DELETE_SCRIPT,
+    GET_VERSION,
+];
+
+#[derive(FromRow)]
+struct ScriptRow {
+    id: Uuid,
+    org_id: Uuid,
+    project_id: Uuid,
+    owner_id: Uuid,
+    template_id: Option<Uuid>,
+    name: String,
+    is_enabled: bool,
+    cron_expression: Option<String>,
+    interval_seconds: Option<i64>,
+    timezone: String,
+    script_body: String,
+    version_id: Uuid,
+    version_number: i64,
+    parameters: Json<Map<String, Value>>,
+    env_vars: Json<BTreeMap<String, String>>,
+    timeout_seconds: i64,
+    revision: i64,
+    next_run_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A count of seconds as the database keeps it.
+pub(crate) fn read_seconds(script: Uuid, seconds: i64) -> Result<u32, StoreError> {
+    u32::try_from(seconds)
+        .map_err(|_| StoreError::corrupt("scripts", &script, &format!("{seconds} seconds")))
+}
+
+impl TryFrom<ScriptRow> for Script {
+    type Error = StoreError;
+
+    fn try_from(row: ScriptRow) -> Result<Self, StoreError> {
+        let seconds = |seconds| read_seconds(row.id, seconds);
+        Ok(Self {
+            id: ScriptId::from_uuid(row.id),
+            org_id: OrgId::from_uuid(row.org_id),
+            project_id: ProjectId::from_uuid(row.project_id),
+            owner_id: UserId::from_uuid(row.owner_id),
+            template_id: row.template_id.map(TemplateId::from_uuid),
+            is_enabled: row.is_enabled,
+            interval_seconds: row.interval_seconds.map(seconds).transpose()?,
+            timeout_seconds: seconds(row.timeout_seconds)?,
+            name: row.name,
+            cron_expression: row.cron_expression,
+            timezone: row.timezone,
+            script_body: row.script_body,
+            version_id: ScriptVersionId::from_uuid(row.version_id),
+            version_number: row.version_number,
+            parameters: row.parameters.0,
+            env_vars: row.env_vars.0,
+            revision: row.revision,
+            next_run_at: row.next_run_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl ScriptChange {
+    /// The first slot after the change; `None` when disabled or never due.
+    fn first_slot(&self, script: ScriptId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        if !self.is_enabled {
+            return Ok(None);
+        }
+        let cron = self.cron_expression.as_deref();
+        let schedule = Schedule::parse(script, cron, self.interval_seconds, &self.timezone)
+            .map_err(|error| StoreError::corrupt("scripts", &script, &error))?;
+        Ok(schedule.next_after(self.changed_at))
+    }
+}
+
+impl Store {
+    /// Makes a script, its first version and its slot.
+    pub async fn create_script(&self, new: NewScript) -> Result<Script, StoreError> {
+        let content = &new.content;
+        let first_slot = content.first_slot(new.id)?;
+        in_tx!(self, tx => {
+            sqlx::query(INSERT_SCRIPT)
+                .bind(new.id.as_uuid())
+                .bind(new.org_id.as_uuid())
+                .bind(new.project_id.as_uuid())
+                .bind(content.changed_by.as_uuid())
+                .bind(content.template_id.map(TemplateId::as_uuid))
+                .bind(&content.name)
+                .bind(content.is_enabled)
+                .bind(&content.cron_expression)
+                .bind(content.interval_seconds.map(i64::from))
+                .bind(&content.timezone)
+                .bind(&content.script_body)
+                .bind(content.version_id.as_uuid())
+                .bind(Json(&content.parameters))
+                .bind(Json(&content.env_vars))
+                .bind(i64::from(content.timeout_seconds))
+                .bind(content.changed_at)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(INSERT_VERSION)
+                .bind(content.version_id.as_uuid())
+                .bind(new.id.as_uuid())
+                .bind(new.org_id.as_uuid())
+                .bind(1_i64)
+                .bind(&content.script_body)
+                .bind(content.changed_by.as_uuid())
+                .bind(content.changed_at)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(INSERT_SLOT)
+                .bind(new.id.as_uuid())
+                .bind(DEFAULT_LOCATION)
+                .bind(new.org_id.as_uuid())
+                .bind(first_slot)
+                .execute(&mut *tx)
+                .await?;
+        });
+        Ok(Script {
+            id: new.id,
+            org_id: new.org_id,
+            project_id: new.project_id,
+            owner_id: content.changed_by,
+            template_id: content.template_id,
+            name: content.name.clone(),
+            is_enabled: content.is_enabled,
+            cron_expression: content.cron_expression.clone(),
+            interval_seconds: content.interval_seconds,
+            timezone: content.timezone.clone(),
+            script_body: content.script_body.clone(),
+            version_id: content.version_id,
+            version_number: 1,
+            parameters: content.parameters.clone(),
+            env_vars: content.env_vars.clone(),
+            timeout_seconds: content.timeout_seconds,
+            revision: 1,
+            next_run_at: first_slot,
+            created_at: content.changed_at,
+            updated_at: content.changed_at,
+        })
+    }
+
+    /// One script of an organization.
+    pub async fn get_script(&self, org: OrgId, id: ScriptId) -> Result<Option<Script>, StoreError> {
+        let row: Option<ScriptRow> = on_db!(self, pool => {
+            sqlx::query_as(GET_SCRIPT)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_optional(pool)
+                .await?
+        });
+        row.map(Script::try_from).transpose()
+    }
+
+    /// One page of an organization's scripts, newest first.
+    pub async fn list_scripts(
+        &self,
+        org: OrgId,
+        page: PageRequest,
+    ) -> Result<Page<Script>, StoreError> {
+        let rows: Vec<ScriptRow> = on_db!(self, pool => {
+            sqlx::query_as(LIST_SCRIPTS)
+                .bind(org.as_uuid())
+                .bind(page.before())
+                .bind(page.fetch_limit())
+                .fetch_all(pool)
+                .await?
+        });
+        let items = rows
+            .into_iter()
+            .map(Script::try_from)
+            .collect::<Result<_, _>>()?;
+        Ok(page.page(items, |script: &Script| script.id.as_uuid()))
+    }
+
+    /// Replaces what a user decides about a script. With `expected_revision`, only if the script
+    /// has that revision.
+    pub async fn update_script(
+        &self,
+        org: OrgId,
+        id: ScriptId,
+        change: ScriptChange,
+        expected_revision: Option<i64>,
+    ) -> Result<Updated, StoreError> {
+        let first_slot = change.first_slot(id)?;
+        let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
+        let updated = in_tx!(self, tx => {
+            sqlx::query(AssertSqlSafe(lock_slot))
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .execute(&mut *tx)
+                .await?;
+            let row: Option<ScriptRow> = sqlx::query_as(GET_SCRIPT)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(row) = row else { return Ok(Updated::NotFound) };
+            let old = Script::try_from(row)?;
+            if expected_revision.is_some_and(|expected| expected != old.revision) {
+                return Ok(Updated::Stale);
+            }
+            let is_new_source = old.script_body != change.script_body;
+            let (version_id, version_number) = if is_new_source {
+                (change.version_id, old.version_number + 1)
+            } else {
+                (old.version_id, old.version_number)
+            };
+            let changed = sqlx::query(UPDATE_SCRIPT)
+                .bind(&change.name)
+                .bind(change.is_enabled)
+                .bind(&change.cron_expression)
+                .bind(change.interval_seconds.map(i64::from))
+                .bind(&change.timezone)
+                .bind(&change.script_body)
+                .bind(version_id.as_uuid())
+                .bind(version_number)
+                .bind(Json(&change.parameters))
+                .bind(Json(&change.env_vars))
+                .bind(i64::from(change.timeout_seconds))
+                .bind(change.template_id.map(TemplateId::as_uuid))
+                .bind(change.changed_at)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .bind(old.revision)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if changed == 0 {
+                return Ok(Updated::Stale);
+            }
+            if is_new_source {
+                sqlx::query(INSERT_VERSION)
+                    .bind(version_id.as_uuid())
+                    .bind(id.as_uuid())
+                    .bind(org.as_uuid())
+                    .bind(version_number)
+                    .bind(&change.script_body)
+                    .bind(change.changed_by.as_uuid())
+                    .bind(change.changed_at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            if reschedules(&old, &change) {
+                sqlx::query(MOVE_SLOT)
+                    .bind(first_slot)
+                    .bind(org.as_uuid())
+                    .bind(id.as_uuid())
+                    .bind(change.changed_at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            let row: ScriptRow = sqlx::query_as(GET_SCRIPT)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_one(&mut *tx)
+                .await?;
+            row
+        });
+        Ok(Updated::Done(Box::new(updated.try_into()?)))
+    }
+
+    /// Deletes a script with all that belongs to it. `false`: there was none.
+    pub async fn delete_script(&self, org: OrgId, id: ScriptId) -> Result<bool, StoreError> {
+        let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
+        let deleted = in_tx!(self, tx => {
+            sqlx::query(AssertSqlSafe(lock_slot))
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(DELETE_SCRIPT)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+        });
+        Ok(deleted > 0)
+    }
+
+    /// The source of a version.
+    pub async fn get_version_source(
+        &self,
+        org: OrgId,
+        id: ScriptVersionId,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(on_db!(self, pool => {
+            sqlx::query_scalar(GET_VERSION)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_optional(pool)
+                .await?
+        }))
+    }
+}
+
+/// Whether a change concerns the slot: a new name must not delay a run.
+fn reschedules(old: &Script, change: &ScriptChange) -> bool {
+    old.is_enabled != change.is_enabled
+        || old.cron_expression != change.cron_expression
+        || old.interval_seconds != change.interval_seconds
+        || old.timezone != change.timezone
+}

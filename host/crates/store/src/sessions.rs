@@ -1,0 +1,163 @@
+//! Sessions: one for each device that signed in.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+use uuid::Uuid;
+use vedette_core::{OrgId, SessionId, UserId};
+
+use crate::{
+    Role, Store, StoreError, User,
+    db::{in_tx, on_db},
+};
+
+/// A session to be made.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Id.
+    pub id: SessionId,
+    /// Whose.
+    pub user_id: UserId,
+    /// For which organization.
+    pub org_id: OrgId,
+    /// SHA-256 of the refresh token.
+    pub refresh_token_hash: [u8; 32],
+    /// When it begins.
+    pub created_at: DateTime<Utc>,
+    /// When it ends if it is not refreshed.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Who is calling, as stored at this very moment.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The session.
+    pub session_id: SessionId,
+    /// The user.
+    pub user: User,
+    /// The organization that all that the caller sees belongs to.
+    pub org_id: OrgId,
+    /// The user's role there.
+    pub role: Role,
+}
+
+const INSERT_SESSION: &str = "INSERT INTO sessions \
+    (id, user_id, org_id, refresh_token_hash, created_at, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
+const FIND_CALLER: &str = "SELECT users.id, users.username, users.email, users.is_admin, \
+    users.is_disabled, users.created_at, sessions.org_id, memberships.role \
+    FROM sessions JOIN users ON users.id = sessions.user_id \
+    JOIN memberships ON memberships.user_id = users.id AND memberships.org_id = sessions.org_id \
+    WHERE sessions.id = $1 AND sessions.revoked_at IS NULL AND sessions.expires_at > $2";
+const ROTATE_SESSION: &str = "UPDATE sessions SET refresh_token_hash = $1, expires_at = $2 \
+    WHERE id = $3 AND refresh_token_hash = $4 AND revoked_at IS NULL AND expires_at > $5";
+const REVOKE_SESSION: &str =
+    "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
+
+#[cfg(feature = "testing")]
+pub(crate) const ALL_SQL: &[&str] = &[INSERT_SESSION, FIND_CALLER, ROTATE_SESSION, REVOKE_SESSION];
+
+#[derive(FromRow)]
+struct CallerRow {
+    id: Uuid,
+    username: String,
+    email: String,
+    is_admin: bool,
+    is_disabled: bool,
+    created_at: DateTime<Utc>,
+    org_id: Uuid,
+    role: String,
+}
+
+impl Store {
+    /// Keeps a new session.
+    pub async fn create_session(&self, new: NewSession) -> Result<(), StoreError> {
+        in_tx!(self, tx => {
+            sqlx::query(INSERT_SESSION)
+                .bind(new.id.as_uuid())
+                .bind(new.user_id.as_uuid())
+                .bind(new.org_id.as_uuid())
+                .bind(new.refresh_token_hash.as_slice())
+                .bind(new.created_at)
+                .bind(new.expires_at)
+                .execute(&mut *tx)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// The caller behind a session; `None` when it is revoked or over, when the user is disabled
+    /// or no longer a member.
+    pub async fn find_caller(
+        &self,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Caller>, StoreError> {
+        let row: Option<CallerRow> = on_db!(self, pool => {
+            sqlx::query_as(FIND_CALLER)
+                .bind(session_id.as_uuid())
+                .bind(now)
+                .fetch_optional(pool)
+                .await?
+        });
+        let Some(row) = row.filter(|row| !row.is_disabled) else {
+            return Ok(None);
+        };
+        Ok(Some(Caller {
+            session_id,
+            role: Role::read(&row.role, row.id)?,
+            org_id: OrgId::from_uuid(row.org_id),
+            user: User {
+                id: UserId::from_uuid(row.id),
+                username: row.username,
+                email: row.email,
+                is_admin: row.is_admin,
+                is_disabled: row.is_disabled,
+                created_at: row.created_at,
+            },
+        }))
+    }
+
+    /// Exchanges the refresh token of a session. `false`: it was not the current one, hence used
+    /// before or made up, and the session is revoked.
+    pub async fn rotate_session(
+        &self,
+        session_id: SessionId,
+        old_hash: [u8; 32],
+        new_hash: [u8; 32],
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let rotated = in_tx!(self, tx => {
+            let rotated = sqlx::query(ROTATE_SESSION)
+                .bind(new_hash.as_slice())
+                .bind(expires_at)
+                .bind(session_id.as_uuid())
+                .bind(old_hash.as_slice())
+                .bind(now)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if rotated == 0 {
+                sqlx::query(REVOKE_SESSION)
+                    .bind(now)
+                    .bind(session_id.as_uuid())
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            rotated
+        });
+        Ok(rotated > 0)
+    }
+
+    /// Ends a session. One that has ended is nothing to do.
+    pub async fn revoke_session(
+        &self,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        in_tx!(self, tx => {
+            sqlx::query(REVOKE_SESSION).bind(now).bind(session_id.as_uuid()).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! Taking up slots under a lease, and giving them back.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
+use uuid::Uuid;
+use vedette_core::{OrgId, Schedule, ScriptId, ScriptVersionId, slot::DEFAULT_LOCATION};
+
+use crate::{Store, StoreError, db::in_tx, scripts::read_seconds};
+
+/// What a node asks for.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// Slots that fall due within this time are claimed too.
+    pub look_ahead: TimeDelta,
+    /// How long the slots are the node's: longer than any run may take.
+    pub lease: TimeDelta,
+    /// Names the node in the table, for people who look.
+    pub owner: String,
+    /// Most slots to claim.
+    pub limit: u32,
+}
+
+/// A claimed slot with the inputs of its run.
+#[derive(Debug, Clone)]
+pub struct ClaimedSlot {
+    /// The script.
+    pub script_id: ScriptId,
+    /// Its organization.
+    pub org_id: OrgId,
+    /// For logs.
+    pub script_name: String,
+    /// The version to run.
+    pub version_id: ScriptVersionId,
+    /// When it is due.
+    pub scheduled_at: DateTime<Utc>,
+    /// Fences this claim against all others.
+    pub lease_token: i64,
+    /// Given to the run.
+    pub parameters: Map<String, Value>,
+    /// Given to the run.
+    pub env_vars: BTreeMap<String, String>,
+    /// Time limit of the run.
+    pub timeout_seconds: u32,
+    /// Tells whether a later slot is due already.
+    pub schedule: Schedule,
+}
+
+/// Names one claim.
+#[derive(Debug, Clone, Copy)]
+pub struct SlotLease {
+    /// The script.
+    pub script_id: ScriptId,
+    /// From the claim.
+    pub lease_token: i64,
+}
+
+/// A script that was disabled while a node held its slot keeps the slot's time if that node never
+/// came to its end; it must not run for that.
+const SELECT_DUE: &str = "SELECT slots.script_id, slots.org_id, slots.scheduled_at, \
+    slots.lease_token, scripts.name, scripts.version_id, scripts.parameters, scripts.env_vars, \
+    scripts.timeout_seconds, scripts.cron_expression, scripts.interval_seconds, scripts.timezone \
+    FROM slots JOIN scripts ON scripts.id = slots.script_id \
+    WHERE slots.scheduled_at <= $1 AND (slots.leased_until IS NULL OR slots.leased_until <= $2) \
+    AND scripts.is_enabled ORDER BY slots.scheduled_at LIMIT $3";
+const RELEASE_SLOT: &str = "UPDATE slots SET lease_owner = NULL, leased_until = NULL \
+    WHERE script_id = $1 AND location = $2 AND lease_token = $3";
+const RELEASE_ALL: &str =
+    "UPDATE slots SET lease_owner = NULL, leased_until = NULL WHERE leased_until IS NOT NULL";
+
+#[cfg(feature = "testing")]
+pub(crate) const ALL_SQL: &[&str] = &[SELECT_DUE, RELEASE_SLOT, RELEASE_ALL];
+
+#[derive(FromRow)]
+struct DueRow {
+    script_id: Uuid,
+    org_id: Uuid,
+    scheduled_at: DateTime<Utc>,
+    lease_token: i64,
+    name: String,
+    version_id: Uuid,
+    // Read as any JSON first: one row of the wrong shape must not fail the others.
+    parameters: Json<Value>,
+    env_vars: Json<Value>,
+    timeout_seconds: i64,
+    cron_expression: Option<String>,
+    interval_seconds: Option<i64>,
+    timezone: String,
+}
+
+/// A schedule as its columns give it.
+pub(crate) fn read_schedule(
+    script: Uuid,
+    cron: Option<&str>,
+    interval: Option<i64>,
+    timezone: &str,
+) -> Result<Schedule, StoreError> {
+    let interval = interval
+        .map(|seconds| read_seconds(script, seconds))
+        .transpose()?;
+    Schedule::parse(ScriptId::from_uuid(script), cron, interval, timezone)
+        .map_err(|error| StoreError::corrupt("scripts", &script, &error))
+}
+
+impl DueRow {
+    fn into_claim(self) -> Result<ClaimedSlot, StoreError> {
+        let cron = self.cron_expression.as_deref();
+        let corrupt = |error| StoreError::corrupt("scripts", &self.script_id, &error);
+        Ok(ClaimedSlot {
+            schedule: read_schedule(self.script_id, cron, self.interval_seconds, &self.timezone)?,
+            timeout_seconds: read_seconds(self.script_id, self.timeout_seconds)?,
+            script_id: ScriptId::from_uuid(self.script_id),
+            org_id: OrgId::from_uuid(self.org_id),
+            script_name: self.name,
+            version_id: ScriptVersionId::from_uuid(self.version_id),
+            scheduled_at: self.scheduled_at,
+            lease_token: self.lease_token + 1,
+            parameters: serde_json::from_value(self.parameters.0).map_err(corrupt)?,
+            env_vars: serde_json::from_value(self.env_vars.0).map_err(corrupt)?,
+        })
+    }
+}
+
+impl Store {
+    /// Takes up the slots that are due first. No other claim gets them before the lease is over.
+    ///
+    /// A row that is corrupt is leased and left out, so that it cannot hold up the others; it is
+    /// logged each time its lease is over.
+    pub async fn claim_due(&self, claim: &ClaimRequest) -> Result<Vec<ClaimedSlot>, StoreError> {
+        let select = format!("{SELECT_DUE}{}", self.db.skip_locked());
+        let rows: Vec<DueRow> = in_tx!(self, D, tx => {
+            let rows: Vec<DueRow> = sqlx::query_as(AssertSqlSafe(select))
+                .bind(claim.now + claim.look_ahead)
+                .bind(claim.now)
+                .bind(i64::from(claim.limit))
+                .fetch_all(&mut *tx)
+                .await?;
+            if !rows.is_empty() {
+                let mut update = QueryBuilder::<D>::new("UPDATE slots SET lease_owner = ");
+                update.push_bind(&claim.owner).push(", leased_until = ");
+                update.push_bind(claim.now + claim.look_ahead + claim.lease);
+                update.push(", lease_token = lease_token + 1 WHERE location = ");
+                update.push_bind(DEFAULT_LOCATION).push(" AND script_id IN (");
+                let mut ids = update.separated(", ");
+                for row in &rows {
+                    ids.push_bind(row.script_id);
+                }
+                update.push(")");
+                update.build().persistent(false).execute(&mut *tx).await?;
+            }
+            rows
+        });
+        let claims = rows.into_iter().filter_map(|row| match row.into_claim() {
+            Ok(claim) => Some(claim),
+            Err(error) => {
+                tracing::error!(%error, "a slot cannot be run");
+                None
+            }
+        });
+        Ok(claims.collect())
+    }
+
+    /// Gives slots back that were not run. A claim that is no longer the current one is nothing
+    /// to do.
+    pub async fn release_slots(&self, leases: &[SlotLease]) -> Result<(), StoreError> {
+        in_tx!(self, tx => {
+            for lease in leases {
+                sqlx::query(RELEASE_SLOT)
+                    .bind(lease.script_id.as_uuid())
+                    .bind(DEFAULT_LOCATION)
+                    .bind(lease.lease_token)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends every lease. Only for a process that knows that it is alone, at its start.
+    pub async fn release_all_leases(&self) -> Result<u64, StoreError> {
+        Ok(in_tx!(self, tx => {
+            sqlx::query(RELEASE_ALL).execute(&mut *tx).await?.rows_affected()
+        }))
+    }
+}

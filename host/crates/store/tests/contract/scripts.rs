@@ -1,0 +1,305 @@
+//! Scripts, versions, templates, and whom they belong to.
+
+use chrono::TimeDelta;
+use vedette_core::{ScriptVersionId, TemplateId};
+use vedette_store::{Cursor, NewTemplate, PageRequest, Store, Updated, both_databases};
+
+use crate::{PAGE, at, change, claim_at, clock, owner, script, start};
+
+both_databases!(
+    a_script_reads_as_it_was_written,
+    another_organization_sees_nothing,
+    a_new_source_is_a_new_version,
+    a_change_against_an_old_revision_is_refused,
+    a_name_does_not_move_the_slot,
+    pages_follow_each_other,
+    a_template_keeps_its_id,
+    a_cursor_of_others_shows_nothing_of_theirs,
+    a_schedule_of_every_kind_finds_its_first_slot,
+    odd_text_survives,
+);
+
+async fn a_script_reads_as_it_was_written(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    assert_eq!(made.next_run_at, Some(at("2026-11-24T12:00:10Z")));
+    assert_eq!(
+        store.get_script(owner.org, made.id).await.unwrap(),
+        Some(made.clone())
+    );
+    assert_eq!(
+        store.list_scripts(owner.org, PAGE).await.unwrap().items,
+        [made]
+    );
+}
+
+async fn another_organization_sees_nothing(store: Store) {
+    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
+    let made = script(&store, &anna).await;
+    assert_eq!(store.get_script(bert.org, made.id).await.unwrap(), None);
+    assert_eq!(
+        store
+            .get_version_source(bert.org, made.version_id)
+            .await
+            .unwrap(),
+        None
+    );
+    assert!(
+        store
+            .list_scripts(bert.org, PAGE)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    let updated = store
+        .update_script(bert.org, made.id, change(&bert, start()), None)
+        .await
+        .unwrap();
+    assert!(matches!(updated, Updated::NotFound));
+    assert!(!store.delete_script(bert.org, made.id).await.unwrap());
+    assert!(
+        store
+            .list_executions(bert.org, made.id, PAGE)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    assert_eq!(
+        store.get_script(anna.org, made.id).await.unwrap(),
+        Some(made.clone())
+    );
+    assert!(store.delete_script(anna.org, made.id).await.unwrap());
+    assert_eq!(store.get_script(anna.org, made.id).await.unwrap(), None);
+}
+
+async fn a_new_source_is_a_new_version(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let mut new = change(&owner, start());
+    new.script_body = String::from("export default () => ({ success: false });");
+    let Updated::Done(changed) = store
+        .update_script(owner.org, made.id, new, Some(1))
+        .await
+        .unwrap()
+    else {
+        panic!("it is there")
+    };
+    assert_eq!((changed.version_number, changed.revision), (2, 2));
+    let source = |id: ScriptVersionId| {
+        let store = store.clone();
+        async move {
+            store
+                .get_version_source(owner.org, id)
+                .await
+                .unwrap()
+                .unwrap()
+        }
+    };
+    assert!(
+        source(made.version_id).await.contains("true"),
+        "the old version stays"
+    );
+    assert!(source(changed.version_id).await.contains("false"));
+}
+
+async fn a_change_against_an_old_revision_is_refused(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let update =
+        |expected| store.update_script(owner.org, made.id, change(&owner, start()), expected);
+    assert!(matches!(update(Some(1)).await.unwrap(), Updated::Done(_)));
+    assert!(matches!(update(Some(1)).await.unwrap(), Updated::Stale));
+    assert!(matches!(update(Some(2)).await.unwrap(), Updated::Done(_)));
+}
+
+async fn a_name_does_not_move_the_slot(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let later = start() + TimeDelta::minutes(5);
+    let mut new = change(&owner, later);
+    new.name = String::from("other");
+    let Updated::Done(named) = store
+        .update_script(owner.org, made.id, new.clone(), None)
+        .await
+        .unwrap()
+    else {
+        panic!("it is there")
+    };
+    assert_eq!(named.next_run_at, made.next_run_at);
+    new.is_enabled = false;
+    let Updated::Done(disabled) = store
+        .update_script(owner.org, made.id, new.clone(), None)
+        .await
+        .unwrap()
+    else {
+        panic!("it is there")
+    };
+    assert_eq!(disabled.next_run_at, None);
+    new.is_enabled = true;
+    let Updated::Done(enabled) = store
+        .update_script(owner.org, made.id, new, None)
+        .await
+        .unwrap()
+    else {
+        panic!("it is there")
+    };
+    assert_eq!(
+        enabled.next_run_at,
+        Some(at("2026-11-24T12:05:10Z")),
+        "from now, not from then"
+    );
+}
+
+async fn pages_follow_each_other(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(script(&store, &owner).await.id);
+    }
+    made.sort_unstable();
+    made.reverse();
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store
+            .list_scripts(owner.org, PageRequest { limit: 2, cursor })
+            .await
+            .unwrap();
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.iter().map(|script| script.id));
+        let Some(next) = page.next_cursor else { break };
+        cursor = Some(Cursor::parse(&next.to_string()).unwrap());
+    }
+    assert_eq!(seen, made);
+    for tampered in [
+        "",
+        "x",
+        "0",
+        "' OR 1=1",
+        "018f3b3e-0000-7000-8000-000000000000",
+    ] {
+        assert!(Cursor::parse(tampered).is_err(), "{tampered}");
+    }
+}
+
+async fn a_template_keeps_its_id(store: Store) {
+    let mut template = NewTemplate {
+        id: TemplateId::generate(&clock()),
+        slug: "http".to_owned(),
+        name: "HTTP".to_owned(),
+        description: "d".to_owned(),
+        parameter_schema: serde_json::json!({ "type": "object" }),
+        script_body: "x".to_owned(),
+    };
+    store.upsert_template(&template, start()).await.unwrap();
+    let first = template.id;
+    template.id = TemplateId::generate(&clock());
+    template.name = String::from("renamed");
+    store.upsert_template(&template, start()).await.unwrap();
+    let listed = store.list_templates(PAGE).await.unwrap().items;
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].id, listed[0].name.as_str()), (first, "renamed"));
+    assert_eq!(
+        store.get_template(first).await.unwrap().as_ref(),
+        Some(&listed[0])
+    );
+    assert_eq!(store.get_template(template.id).await.unwrap(), None);
+}
+
+async fn a_cursor_of_others_shows_nothing_of_theirs(store: Store) {
+    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
+    for _ in 0..3 {
+        script(&store, &anna).await;
+        script(&store, &bert).await;
+    }
+    let one = PageRequest {
+        limit: 1,
+        cursor: None,
+    };
+    let cursor = store.list_scripts(anna.org, one).await.unwrap().next_cursor;
+    assert!(cursor.is_some());
+    let page = PageRequest { limit: 100, cursor };
+    let seen = store.list_scripts(bert.org, page).await.unwrap().items;
+    assert!(seen.iter().all(|script| script.org_id == bert.org));
+}
+
+async fn a_schedule_of_every_kind_finds_its_first_slot(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let update = async |cron: Option<&str>, interval_seconds, timezone: &str, is_enabled| {
+        let mut new = change(&owner, start());
+        new.cron_expression = cron.map(str::to_owned);
+        new.interval_seconds = interval_seconds;
+        new.timezone = timezone.into();
+        new.is_enabled = is_enabled;
+        match store
+            .update_script(owner.org, made.id, new, None)
+            .await
+            .unwrap()
+        {
+            Updated::Done(script) => {
+                assert_eq!(script.interval_seconds, interval_seconds);
+                script.next_run_at
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let kolkata = update(Some("0 18 * * *"), None, "Asia/Kolkata", true).await;
+    assert_eq!(kolkata, Some(at("2026-11-24T12:30:00Z")));
+    let interval = update(None, Some(60), "UTC", true)
+        .await
+        .expect("it comes due");
+    assert!(interval > start() && interval <= start() + TimeDelta::seconds(60));
+    assert_eq!(
+        update(Some("0 0 30 2 *"), None, "UTC", true).await,
+        None,
+        "30 February"
+    );
+    assert_eq!(update(Some("* * * * *"), None, "UTC", false).await, None);
+    let mut neither = change(&owner, start());
+    neither.cron_expression = None;
+    assert!(
+        store
+            .update_script(owner.org, made.id, neither, None)
+            .await
+            .is_err()
+    );
+}
+
+async fn odd_text_survives(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let odd = "\u{1}\u{7f}\u{85}\u{2028}\u{202e}\u{feff}\u{fffe}\u{10ffff}e\u{301} ' \" \\ \\u0000 % _ $1 ? --";
+    let mut new = change(&owner, start());
+    new.name = odd.into();
+    new.script_body = format!("// {odd}\r\n");
+    new.parameters.insert(
+        odd.to_owned(),
+        serde_json::json!([odd, null, 0.1, -7, u64::MAX, {"": 1e-9}]),
+    );
+    new.env_vars.insert("ODD".to_owned(), odd.to_owned());
+    let expected = new.clone();
+    store
+        .update_script(owner.org, made.id, new, None)
+        .await
+        .unwrap();
+    let read = store.get_script(owner.org, made.id).await.unwrap().unwrap();
+    assert_eq!(
+        (&read.name, &read.script_body),
+        (&expected.name, &expected.script_body)
+    );
+    assert_eq!(
+        (&read.parameters, &read.env_vars),
+        (&expected.parameters, &expected.env_vars)
+    );
+    let source = store
+        .get_version_source(owner.org, read.version_id)
+        .await
+        .unwrap();
+    assert_eq!(source, Some(expected.script_body));
+    let due = at("2026-11-24T12:00:10Z");
+    let claimed = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
+    assert_eq!(claimed.parameters, expected.parameters);
+}
