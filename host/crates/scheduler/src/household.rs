@@ -1,0 +1,147 @@
+//! The household: what has to be done from time to time, beside the runs.
+//!
+//! A few works at fixed UTC times, each idempotent and in small transactions, so that every node
+//! may do them; with several nodes a leader lease, asked for in `Household::work`, would save the
+//! repetition. tokio-cron-scheduler fires them. It is made for few entries, and they must be added
+//! one after the other: many added at once can hang for ever.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak},
+};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use vedette_store::StoreError;
+
+use crate::{config::to_delta, shared::Shared};
+
+#[cfg(test)]
+mod tests;
+
+/// Rows of one transaction of the retention.
+const RETENTION_BATCH: u32 = 1_000;
+
+/// The works and their times, with seconds first.
+const WORKS: [(&str, Work); 3] = [
+    ("30 * * * * *", Work::FailInterrupted),
+    ("15 7 * * * *", Work::DeleteExecutions),
+    ("45 17 * * * *", Work::DeleteSessions),
+];
+
+/// A work of the household.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    FailInterrupted,
+    DeleteExecutions,
+    DeleteSessions,
+}
+
+/// Does the household until told to stop.
+pub(crate) async fn keep_house(shared: Arc<Shared>) {
+    let mut entries = match start(&shared).await {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the household could not be started: nothing old will be deleted"
+            );
+            return;
+        }
+    };
+    shared.stop.cancelled().await;
+    if let Err(error) = entries.shutdown().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the household did not end"
+        );
+    }
+}
+
+async fn start(shared: &Arc<Shared>) -> Result<JobScheduler, JobSchedulerError> {
+    let entries = JobScheduler::new().await?;
+    for (times, work) in WORKS {
+        let household = Arc::new(Household::new(shared, work));
+        let entry = Job::new_async(times, move |_, _| {
+            let household = Arc::clone(&household);
+            let work: Pin<Box<dyn Future<Output = ()> + Send>> =
+                Box::pin(async move { household.work().await });
+            work
+        })?;
+        entries.add(entry).await?;
+    }
+    entries.start().await?;
+    Ok(entries)
+}
+
+/// One work, as often as its time comes.
+struct Household {
+    /// The entries live on for a while after the scheduler; they must not keep the store open.
+    shared: Weak<Shared>,
+    work: Work,
+    /// The library starts a work although the one before it has not ended.
+    is_busy: Mutex<()>,
+}
+
+impl Household {
+    fn new(shared: &Arc<Shared>, work: Work) -> Self {
+        Self {
+            shared: Arc::downgrade(shared),
+            work,
+            is_busy: Mutex::new(()),
+        }
+    }
+
+    async fn work(&self) {
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        let Ok(_busy) = self.is_busy.try_lock() else {
+            return;
+        };
+        match self.work.run(&shared, shared.clock.now()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(work = ?self.work, rows, "household done"),
+            Err(error) => tracing::warn!(
+                work = ?self.work,
+                error = &error as &dyn std::error::Error,
+                "household failed; it will be done at its next time"
+            ),
+        }
+    }
+}
+
+impl Work {
+    /// Answers how many rows it concerned.
+    async fn run(self, shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        match self {
+            Self::FailInterrupted => shared.store.fail_interrupted_executions(now).await,
+            Self::DeleteExecutions => delete_executions(shared, now).await,
+            Self::DeleteSessions => shared.store.delete_expired_sessions(now).await,
+        }
+    }
+}
+
+/// In batches, each a transaction of its own, so that outcomes are recorded in between.
+async fn delete_executions(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let kept_since = shared
+        .config
+        .retention
+        .and_then(|kept| now.checked_sub_signed(to_delta(kept)));
+    let Some(kept_since) = kept_since else {
+        return Ok(0);
+    };
+    let mut deleted = 0;
+    while !shared.stop.is_cancelled() {
+        let rows = shared
+            .store
+            .delete_executions_before(kept_since, RETENTION_BATCH)
+            .await?;
+        deleted += rows;
+        if rows < u64::from(RETENTION_BATCH) {
+            break;
+        }
+    }
+    Ok(deleted)
+}

@@ -1,0 +1,31 @@
+//! Finds due slots, leases them, hands them to a [`Runner`], records outcomes in batches.
+//!
+//! The due times live in the database; this crate claims what falls due soon, fires each slot at
+//! its exact time, and sees to it that every slot ends in exactly one row: run, missed with a
+//! reason, or handed back. It knows nothing of sandboxes. Start reading at [`Scheduler::start`],
+//! then `claim` (database to memory), `dispatch` (memory to runs) and `record` (runs to database).
+//!
+//! Several nodes may share one database. The way of a slot through one of them:
+//!
+//! ```text
+//! claim ──> dispatch (heap, queue for a place) ──> run ──> record ──> claim …
+//!                 │                                 │
+//!                 └── missed, or handed back        └── panic, over time: an error of ours
+//! ```
+#![warn(missing_docs)]
+
+mod claim;
+mod config;
+mod dispatch;
+mod due_heap;
+mod handle;
+mod held;
+mod household;
+mod record;
+mod run;
+mod runner;
+mod shared;
+
+pub use config::SchedulerConfig;
+pub use handle::{Scheduler, SchedulerHandle};
+pub use runner::{FinishedRun, RunRequest, Runner};

@@ -1,0 +1,185 @@
+//! What the tasks of one scheduler have in common.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, Semaphore, broadcast, mpsc},
+    time::{Instant, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vedette_core::Clock;
+use vedette_store::{SlotLease, Store};
+
+use crate::{
+    config::SchedulerConfig,
+    held::Finished,
+    runner::{FinishedRun, Runner},
+};
+
+/// Slots that may wait for a place where no other node could take them: as many as one claim
+/// takes. With other nodes there is one for each place.
+const QUEUE_ALONE: usize = 1_000;
+/// Tries to hand slots back; after that their leases lapse by themselves.
+const HAND_BACK_TRIES: u32 = 6;
+/// Watchers that lag behind by more than this lose the oldest news.
+const NEWS_CAPACITY: usize = 1_024;
+
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) runner: Arc<dyn Runner>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: SchedulerConfig,
+    /// One permit for each place for a run; first come, first served.
+    pub(crate) places: Arc<Semaphore>,
+    /// Runs, and everything else that must have ended before the last record is written.
+    pub(crate) runs: TaskTracker,
+    /// No more claims, no more runs.
+    pub(crate) stop: CancellationToken,
+    /// Runs that go on are given up.
+    pub(crate) kill: CancellationToken,
+    /// What lies in the channel of outcomes is all that there will be.
+    pub(crate) flush: CancellationToken,
+    /// A loop of the scheduler panicked.
+    pub(crate) broken: CancellationToken,
+    /// Makes the claim loop look into the database at once.
+    pub(crate) claim_now: Notify,
+    /// Outcomes wait for the database. Claims are pointless then, and a claim of a slot whose
+    /// outcome waits would run it again.
+    pub(crate) store_is_away: AtomicBool,
+    pub(crate) news: broadcast::Sender<FinishedRun>,
+    outcomes: mpsc::Sender<Finished>,
+    /// Claimed slots that may wait for a place.
+    queue: usize,
+    held: AtomicUsize,
+    more_is_due: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        store: Store,
+        runner: Arc<dyn Runner>,
+        clock: Arc<dyn Clock>,
+        config: SchedulerConfig,
+    ) -> (Arc<Self>, mpsc::Receiver<Finished>) {
+        let config = config.within_bounds();
+        let queue = if store.is_embedded() {
+            config.concurrency.max(QUEUE_ALONE)
+        } else {
+            config.concurrency
+        };
+        // Two batches: one that is being written, one that gathers. Then runs wait with their
+        // outcome in hand, and keep their place.
+        let (outcomes, receiver) = mpsc::channel(config.record_batch * 2);
+        let shared = Self {
+            places: Arc::new(Semaphore::new(config.concurrency)),
+            runs: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            kill: CancellationToken::new(),
+            flush: CancellationToken::new(),
+            broken: CancellationToken::new(),
+            claim_now: Notify::new(),
+            store_is_away: AtomicBool::new(false),
+            news: broadcast::channel(NEWS_CAPACITY).0,
+            outcomes,
+            queue,
+            held: AtomicUsize::new(0),
+            more_is_due: AtomicBool::new(false),
+            store,
+            runner,
+            clock,
+            config,
+        };
+        (Arc::new(shared), receiver)
+    }
+
+    /// How many more slots may be claimed: enough for the free places and for the queue.
+    pub(crate) fn room(&self) -> usize {
+        let most = self.places.available_permits() + self.queue;
+        most.saturating_sub(self.held.load(Ordering::Acquire))
+    }
+
+    /// Counts claimed slots; `more` tells whether others that are due were left behind.
+    pub(crate) fn take_up(&self, count: usize, more: bool) {
+        self.held.fetch_add(count, Ordering::AcqRel);
+        self.more_is_due.store(more, Ordering::Release);
+    }
+
+    /// Counts slots that are held no longer, and has others claimed once half the queue is gone.
+    pub(crate) fn let_go(&self, count: usize) {
+        let left = self
+            .held
+            .fetch_sub(count, Ordering::AcqRel)
+            .saturating_sub(count);
+        if left <= self.queue / 2 && self.more_is_due.load(Ordering::Acquire) {
+            self.claim_now.notify_one();
+        }
+    }
+
+    /// Sends an outcome to be recorded; waits while too many others wait.
+    pub(crate) async fn record(&self, finished: Finished) {
+        if let Err(refused) = self.outcomes.send(finished).await {
+            // Only when the recorder is gone, that is after a panic in it or in a torn-down
+            // process. The slot's lease lapses and it runs again.
+            let script = refused.0.slot.script_id;
+            tracing::error!(script.id = %script, "an outcome could not be recorded");
+        }
+    }
+
+    /// Gives claimed slots back that were not run. When the database does not answer, their
+    /// leases lapse.
+    pub(crate) async fn hand_back(&self, leases: Vec<SlotLease>) {
+        if leases.is_empty() {
+            return;
+        }
+        let mut pause = Backoff::new();
+        for _ in 0..HAND_BACK_TRIES {
+            match self.store.release_slots(&leases).await {
+                Ok(()) => {
+                    tracing::debug!(slots = leases.len(), "slots were handed back");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(slots = leases.len(), %error, "slots could not be handed back");
+                    pause.wait().await;
+                }
+            }
+        }
+    }
+}
+
+/// Pauses between tries: 100 ms, doubling up to 5 s.
+pub(crate) struct Backoff(Duration);
+
+impl Backoff {
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    pub(crate) const fn new() -> Self {
+        Self(Duration::from_millis(100))
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        sleep_until(Instant::now() + self.0).await;
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+    }
+}
+
+/// Tells everyone when the task that owns it panics.
+pub(crate) struct Alarm {
+    pub(crate) name: &'static str,
+    pub(crate) broken: CancellationToken,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(task = self.name, "a task of the scheduler panicked");
+            self.broken.cancel();
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The scheduler against real databases: every due slot ends in exactly one row, whatever
+//! happens meanwhile.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
+mod drain;
+mod faults;
+mod nodes;
+mod overload;
+mod runs;
+mod timing;
+mod witness;
+mod world;
