@@ -1,0 +1,59 @@
+//! What the API needs of those who compile and run.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use vedette_core::{ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId};
+
+/// A source was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// It does not compile.
+    #[error("{message}")]
+    Invalid {
+        /// What the compiler says.
+        message: String,
+        /// Line in the source, from 1.
+        line: Option<u32>,
+        /// Column in the line, from 1.
+        column: Option<u32>,
+    },
+    /// The compiler itself failed; the source may be fine.
+    #[error("the source could not be checked")]
+    Unavailable,
+}
+
+/// A run that a user asks for.
+#[derive(Debug, Clone)]
+pub struct RunNow {
+    /// Id of its row.
+    pub execution_id: ExecutionId,
+    /// The organization.
+    pub org_id: OrgId,
+    /// The script.
+    pub script_id: ScriptId,
+    /// The version to run.
+    pub version_id: ScriptVersionId,
+    /// For logs.
+    pub script_name: String,
+    /// Inputs of the run.
+    pub parameters: Map<String, Value>,
+    /// Inputs of the run.
+    pub env_vars: BTreeMap<String, String>,
+    /// Time limit of the run.
+    pub timeout: Duration,
+}
+
+/// Compiles and runs scripts.
+#[async_trait]
+pub trait ScriptEngine: Send + Sync + 'static {
+    /// Whether a source compiles.
+    async fn check_source(&self, source: &str) -> Result<(), SourceError>;
+
+    /// Runs a script as soon as there is a place.
+    async fn run_now(&self, run: RunNow) -> Outcome;
+
+    /// A schedule was made or changed: something may be due sooner than was known.
+    fn schedule_changed(&self);
+}

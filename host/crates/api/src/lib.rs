@@ -1,0 +1,25 @@
+//! HTTP in, domain calls, problem+json out.
+//!
+//! [`router()`] has every route; a route's handler lies in the file that its path names
+//! (`/api/v1/scripts/{script_id}/run` in `v1/scripts/run.rs`). Each handler authorizes, parses
+//! into domain types, makes a store or domain call, and maps to a view. What the API needs of the
+//! sandbox and the scheduler is the trait [`ScriptEngine`]; the adapter is the host's.
+
+mod auth;
+mod engine;
+mod extract;
+mod health;
+mod json;
+mod openapi;
+mod parameters;
+mod password;
+mod problem;
+mod router;
+mod state;
+mod tokens;
+mod v1;
+
+pub use engine::{RunNow, ScriptEngine, SourceError};
+pub use router::{openapi, router};
+pub use state::{ApiConfig, ApiState, Registration};
+pub use tokens::{KeyError, TokenKeys};

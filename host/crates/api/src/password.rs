@@ -1,0 +1,124 @@
+//! Passwords: argon2id by OWASP's parameters, few at a time.
+
+use std::sync::Arc;
+
+use argon2::{
+    Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc::PasswordHash,
+};
+use tokio::sync::Semaphore;
+
+use crate::problem::FieldError;
+
+/// Hashes at once: each takes 19 MiB and a core, and a flood of logins must not take them all.
+const CONCURRENT_HASHES: usize = 2;
+
+/// Bounds of a password, in characters. No other rule: length is what counts.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+
+/// A hash that no password has, so that an unknown user takes as long as a known one.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
+                      AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Hashes passwords away from the threads that serve requests.
+#[derive(Clone)]
+pub(crate) struct Hasher {
+    turns: Arc<Semaphore>,
+}
+
+/// What a check of a password found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Wrong,
+    Right,
+    /// Right, and hashed by older parameters: this is the new hash.
+    Rehashed(String),
+}
+
+impl Hasher {
+    pub(crate) fn new() -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(CONCURRENT_HASHES)),
+        }
+    }
+
+    /// The hash of a new password in PHC format; `None` when the machine gives no salt.
+    pub(crate) async fn hash(&self, password: String) -> Option<String> {
+        self.in_turn(move || hash(&password)).await.flatten()
+    }
+
+    /// Checks a password against a hash, or against nobody's in the same time.
+    pub(crate) async fn check(&self, password: String, known: Option<String>) -> Checked {
+        let checked = self.in_turn(move || {
+            let stored = known.as_deref().unwrap_or(NOBODY);
+            let is_right = Argon2::default()
+                .verify_password(password.as_bytes(), stored)
+                .is_ok();
+            match known {
+                Some(stored) if is_right => {
+                    if is_current(&stored) {
+                        return Checked::Right;
+                    }
+                    hash(&password).map_or(Checked::Right, Checked::Rehashed)
+                }
+                _ => Checked::Wrong,
+            }
+        });
+        checked.await.unwrap_or(Checked::Wrong)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        let work = move || {
+            // Held by the work itself: a client that goes away does not end the hash, and must
+            // not make room for another.
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+}
+
+fn hash(password: &str) -> Option<String> {
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .ok()
+        .map(|hash| hash.to_string())
+}
+
+/// Whether a hash was made by the parameters of today.
+fn is_current(stored: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(stored) else {
+        return false;
+    };
+    let current = Argon2::default();
+    argon2::Params::try_from(&hash).is_ok_and(|params| {
+        let wanted = current.params();
+        params.m_cost() == wanted.m_cost()
+            && params.t_cost() == wanted.t_cost()
+            && params.p_cost() == wanted.p_cost()
+    })
+}
+
+/// Accepts a new password.
+pub(crate) fn check_new(password: &str, username: &str, email: &str) -> Result<(), FieldError> {
+    let length = password.chars().count();
+    let (least, most) = (LENGTH.start(), LENGTH.end());
+    if !LENGTH.contains(&length) {
+        let detail = format!("a password has {least} to {most} characters");
+        return Err(FieldError::new("/password", detail));
+    }
+    let lower = password.to_lowercase();
+    if lower == username.to_lowercase() || lower == email.to_lowercase() {
+        return Err(FieldError::new(
+            "/password",
+            "the password must not be the name or the address",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+//! The one shape of an error: RFC 9457, with the fields at fault by JSON pointer.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use vedette_core::{ScheduleError, ScriptError};
+use vedette_store::StoreError;
+
+/// Media type of every error.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A field at fault.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// JSON pointer into the request's body (RFC 6901).
+    pub(crate) pointer: String,
+    /// What is wrong, and what is allowed.
+    pub(crate) detail: String,
+}
+
+/// Problem details (RFC 9457), sent as `application/problem+json`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Names the kind of problem; stays the same across versions.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    /// The request's id, as in the server's log. Filled in on the way out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// Where the server marks a response as a problem, so that its `instance` can be filled in.
+#[derive(Clone)]
+pub(crate) struct ProblemBody(pub(crate) Box<Problem>);
+
+impl Problem {
+    fn new(status: StatusCode, code: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:vedette:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            instance: None,
+            errors: Vec::new(),
+        }
+    }
+
+    /// 400: the request cannot be read.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request cannot be read",
+            detail,
+        )
+    }
+
+    /// 401. One text for every reason: why a token is refused is nobody's business.
+    pub(crate) fn unauthorized() -> Self {
+        let detail =
+            "sign in with POST /api/v1/auth/login and send `Authorization: Bearer <token>`";
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Not signed in",
+            detail,
+        )
+    }
+
+    /// 401 of a login: the same whether the user exists or not.
+    pub(crate) fn wrong_credentials() -> Self {
+        let detail = "the user name or the password is wrong";
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong-credentials",
+            "Not signed in",
+            detail,
+        )
+    }
+
+    /// 403.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    /// 404: absent, or another organization's; nobody can tell which.
+    pub(crate) fn not_found() -> Self {
+        let detail = "there is no such thing here";
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// 405.
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "this path has other methods; see /openapi.json";
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "Method not allowed",
+            detail,
+        )
+    }
+
+    /// 409.
+    pub(crate) fn conflict(field: &str) -> Self {
+        let detail = format!("`{field}` is taken");
+        let problem = Self::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Already taken",
+            detail.clone(),
+        );
+        Self {
+            errors: vec![FieldError {
+                pointer: format!("/{field}"),
+                detail,
+            }],
+            ..problem
+        }
+    }
+
+    /// 412: somebody else was faster.
+    pub(crate) fn stale() -> Self {
+        let detail = "the object was changed since; read it again and repeat with its new ETag";
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "stale",
+            "Changed by somebody else",
+            detail,
+        )
+    }
+
+    /// 413.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let detail = format!("the body is larger than {limit} bytes");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "Body too large",
+            detail,
+        )
+    }
+
+    /// 415.
+    pub(crate) fn unsupported_media_type() -> Self {
+        let detail = "send `Content-Type: application/json`";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "media-type",
+            "Not JSON",
+            detail,
+        )
+    }
+
+    /// 422 with every field at fault.
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = errors.first().map_or_else(String::new, |first| {
+            format!("{}: {}", first.pointer, first.detail)
+        });
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self {
+            errors,
+            ..Self::new(status, "invalid", "Some fields are not valid", detail)
+        }
+    }
+
+    /// 500 with a fixed text. The cause is logged here, once.
+    pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(cause), "a request failed");
+        Self::panicked()
+    }
+
+    /// 500 without a cause at hand.
+    pub(crate) fn panicked() -> Self {
+        let detail = "the server failed; its log says more under this instance";
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Server error",
+            detail,
+        )
+    }
+
+    /// 503: worth another try.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not available now",
+            detail,
+        )
+    }
+
+    pub(crate) fn with_instance(mut self, instance: &str) -> Self {
+        self.instance = Some(instance.to_owned());
+        self
+    }
+}
+
+/// An error with its sources, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).expect("made from a status");
+        let marker = ProblemBody(Box::new(self.clone()));
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response.extensions_mut().insert(marker);
+        response
+    }
+}
+
+/// Conflicts and a busy database have an answer of their own; what is "not found" is decided by
+/// the handler.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { field } => Self::conflict(field),
+            StoreError::InvalidCursor => Self::bad_request("`cursor` is not one that a page gave"),
+            StoreError::RegistrationClosed => Self::forbidden(
+                "registration is closed here; ask the administrator for an invitation",
+            ),
+            error if error.is_retryable() => {
+                tracing::warn!(error = %chain(&error), "the database is busy");
+                Self::unavailable("the database is not available for the moment")
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ScriptError> for FieldError {
+    fn from(error: ScriptError) -> Self {
+        Self {
+            pointer: error.pointer,
+            detail: error.reason,
+        }
+    }
+}
+
+impl FieldError {
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn schedule(error: &ScheduleError, is_cron: bool) -> Self {
+        Self::new(error.pointer(is_cron), error.to_string())
+    }
+}

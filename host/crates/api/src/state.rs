@@ -1,0 +1,75 @@
+//! What every handler is given.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use vedette_core::Clock;
+use vedette_store::Store;
+
+use crate::{ScriptEngine, TokenKeys, password::Hasher};
+
+/// Who may register after the first user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Anyone; each gets an organization of their own.
+    Open,
+    /// Whoever was invited.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+/// What the installation decides about its API.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Who may register.
+    pub registration: Registration,
+    /// Least distance of two runs of a script, in seconds.
+    pub least_interval_seconds: u32,
+    /// How long an access token is good.
+    pub access_token_lifetime: TimeDelta,
+    /// How long a session lives without being refreshed.
+    pub session_lifetime: TimeDelta,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            registration: Registration::Invite,
+            least_interval_seconds: 10,
+            access_token_lifetime: TimeDelta::minutes(15),
+            session_lifetime: TimeDelta::days(30),
+        }
+    }
+}
+
+/// Shared by all handlers. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    pub(crate) store: Store,
+    pub(crate) engine: Arc<dyn ScriptEngine>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<TokenKeys>,
+    pub(crate) config: Arc<ApiConfig>,
+    pub(crate) hasher: Hasher,
+}
+
+impl ApiState {
+    /// Puts together what the handlers share.
+    pub fn new(
+        store: Store,
+        engine: Arc<dyn ScriptEngine>,
+        clock: Arc<dyn Clock>,
+        keys: TokenKeys,
+        config: ApiConfig,
+    ) -> Self {
+        Self {
+            store,
+            engine,
+            clock,
+            keys: Arc::new(keys),
+            config: Arc::new(config),
+            hasher: Hasher::new(),
+        }
+    }
+}

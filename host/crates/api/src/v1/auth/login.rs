@@ -1,0 +1,66 @@
+//! `POST /api/v1/auth/login`
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use vedette_core::SessionId;
+use vedette_store::NewSession;
+
+use super::{RefreshToken, Tokens};
+use crate::{ApiState, extract::JsonBody, password::Checked, problem::Problem};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    /// The name or the e-mail address.
+    #[schema(example = "anna")]
+    username: String,
+    password: String,
+}
+
+/// Signs in
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = Login,
+    responses((status = 200, body = Tokens), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn login(
+    State(state): State<ApiState>,
+    JsonBody(body): JsonBody<Login>,
+) -> Result<Json<Tokens>, Problem> {
+    let found = if is_plausible(&body.username) {
+        state.store.find_login(&body.username).await?
+    } else {
+        None
+    };
+    let hash = found.as_ref().map(|found| found.password_hash.clone());
+    let checked = state.hasher.check(body.password, hash).await;
+    let Some(found) = found.filter(|found| checked != Checked::Wrong && !found.user.is_disabled)
+    else {
+        return Err(Problem::wrong_credentials());
+    };
+    if let Checked::Rehashed(hash) = checked {
+        state
+            .store
+            .update_password_hash(found.user.id, &hash)
+            .await?;
+    }
+    let now = state.clock.now();
+    let session_id = SessionId::generate(state.clock.as_ref());
+    let refresh = RefreshToken::generate(session_id)?;
+    let session = NewSession {
+        id: session_id,
+        user_id: found.user.id,
+        org_id: found.org_id,
+        refresh_token_hash: refresh.hash(),
+        created_at: now,
+        expires_at: now + state.config.session_lifetime,
+    };
+    state.store.create_session(session).await?;
+    Tokens::issue(&state, found.user.id, &refresh).map(Json)
+}
+
+/// Whether a text could be a name or an address at all. PostgreSQL fails on a NUL, which must
+/// look like any other unknown user.
+fn is_plausible(text: &str) -> bool {
+    text.len() <= 254 && !text.contains('\0')
+}

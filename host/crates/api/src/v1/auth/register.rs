@@ -1,0 +1,111 @@
+//! `POST /api/v1/auth/register`
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use vedette_core::{OrgId, ProjectId, UserId};
+use vedette_store::NewUser;
+
+use crate::{
+    ApiState, Registration,
+    extract::JsonBody,
+    password,
+    problem::{FieldError, Problem},
+    v1::users::UserView,
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Register {
+    /// 2 to 64 of letters, digits, `.`, `_`, `-`; without regard to case.
+    #[schema(example = "anna")]
+    username: String,
+    #[schema(example = "anna@example.com")]
+    email: String,
+    /// 8 to 256 characters.
+    password: String,
+}
+
+/// Registers a user
+///
+/// The first user of an installation becomes its administrator. Who may register after that is
+/// the setting `auth.registration`.
+#[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth", request_body = Register,
+    responses((status = 201, body = UserView), (status = 400, body = Problem),
+        (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn register_user(
+    State(state): State<ApiState>,
+    JsonBody(body): JsonBody<Register>,
+) -> Result<(StatusCode, Json<UserView>), Problem> {
+    let allow_later = state.config.registration == Registration::Open;
+    // Before the costly hash, and before telling whether a name is taken.
+    if !allow_later && state.store.has_users().await? {
+        return Err(vedette_store::StoreError::RegistrationClosed.into());
+    }
+    let errors = check(&body);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let hash = state.hasher.hash(body.password).await;
+    let password_hash = hash.ok_or_else(Problem::panicked)?;
+    let clock = state.clock.as_ref();
+    let new = NewUser {
+        id: UserId::generate(clock),
+        org_id: OrgId::generate(clock),
+        project_id: ProjectId::generate(clock),
+        username: body.username,
+        email: body.email,
+        password_hash,
+        created_at: clock.now(),
+        allow_later,
+    };
+    let registration = state.store.register_user(new).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(UserView::new(
+            registration.user,
+            registration.org_id,
+            "owner",
+        )),
+    ))
+}
+
+fn check(body: &Register) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if !is_username(&body.username) {
+        let detail = "a name has 2 to 64 letters, digits, dots, underscores and hyphens";
+        errors.push(FieldError::new("/username", detail));
+    }
+    if !is_email(&body.email) {
+        errors.push(FieldError::new("/email", "this is not an e-mail address"));
+    }
+    errors.extend(password::check_new(&body.password, &body.username, &body.email).err());
+    errors
+}
+
+fn is_username(text: &str) -> bool {
+    (2..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// As much as can be told without sending a mail to it: RFC 5321 section 4.5.3.1 for the lengths.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"\"(),:;<>[]\\".contains(&byte));
+    let labels_fit = domain
+        .split('.')
+        .all(|label| !label.is_empty() && label.len() <= 63);
+    is_plain
+        && text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && !local.contains('@')
+        && domain.contains('.')
+        && labels_fit
+}

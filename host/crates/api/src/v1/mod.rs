@@ -1,0 +1,31 @@
+//! `/api/v1`, one folder a noun.
+
+pub(crate) mod auth;
+pub(crate) mod executions;
+pub(crate) mod script_templates;
+pub(crate) mod scripts;
+pub(crate) mod users;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use vedette_store::Page;
+
+/// One page of a list, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PageView<T> {
+    items: Vec<T>,
+    /// `?cursor=` of the next page; null: this is the last.
+    next_cursor: Option<String>,
+}
+
+impl<T> PageView<T> {
+    pub(crate) fn of<U>(page: Page<U>) -> Self
+    where
+        T: From<U>,
+    {
+        Self {
+            items: page.items.into_iter().map(T::from).collect(),
+            next_cursor: page.next_cursor.map(|cursor| cursor.to_string()),
+        }
+    }
+}

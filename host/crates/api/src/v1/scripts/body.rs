@@ -1,0 +1,163 @@
+//! What a user sends to make or to change a script, and everything that can be wrong with it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vedette_core::{Schedule, ScriptId, ScriptVersionId, TemplateId, script};
+use vedette_store::{Caller, ScriptChange, Template};
+
+use crate::{
+    ApiState, SourceError, parameters,
+    problem::{FieldError, Problem},
+};
+
+/// A script. Exactly one of `script_body` and `template_id`, and exactly one of
+/// `cron_expression` and `interval_seconds`.
+#[expect(
+    clippy::struct_field_names,
+    reason = "`script_body` is the promised name"
+)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScriptBody {
+    #[schema(example = "shop is up")]
+    name: String,
+    /// JavaScript: an ES module with a default export.
+    script_body: Option<String>,
+    template_id: Option<Uuid>,
+    /// Five fields, or six with the seconds first.
+    #[schema(example = "*/30 * * * * *")]
+    cron_expression: Option<String>,
+    interval_seconds: Option<u32>,
+    /// IANA name, `UTC` by default.
+    timezone: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    #[serde(default)]
+    env_vars: BTreeMap<String, String>,
+    /// 1 to 60, 30 by default.
+    timeout_seconds: Option<u32>,
+    /// True by default.
+    is_enabled: Option<bool>,
+}
+
+impl ScriptBody {
+    /// Checks everything and reports all that is wrong together.
+    pub(crate) async fn check(
+        self,
+        state: &ApiState,
+        caller: &Caller,
+        id: ScriptId,
+    ) -> Result<ScriptChange, Problem> {
+        let mut errors = Vec::new();
+        let mut note = |checked: Result<(), script::ScriptError>| {
+            errors.extend(checked.err().map(FieldError::from));
+        };
+        let mut parameters = self.parameters;
+        let timeout_seconds = self
+            .timeout_seconds
+            .unwrap_or(script::DEFAULT_TIMEOUT_SECONDS);
+        note(script::check_name(&self.name));
+        note(script::check_env_vars(&self.env_vars));
+        note(script::check_timeout_seconds(timeout_seconds));
+        note(script::check_parameters(&parameters));
+        let timezone = self.timezone.unwrap_or_else(|| "UTC".to_owned());
+        let is_cron = self.interval_seconds.is_none();
+        let cron = self.cron_expression.as_deref();
+        let now = state.clock.now();
+        let zone = Schedule::check_timezone(&timezone);
+        // Judged apart: a wrong zone must not hide a wrong cron text.
+        let readable_zone = if zone.is_ok() { &timezone } else { "UTC" };
+        let schedule =
+            Schedule::parse(id, cron, self.interval_seconds, readable_zone).and_then(|schedule| {
+                let least = state.config.least_interval_seconds;
+                schedule.check_frequency(cron.unwrap_or_default(), now, least)
+            });
+        let wrong = schedule.err().into_iter().chain(zone.err());
+        errors.extend(wrong.map(|error| FieldError::schedule(&error, is_cron)));
+        let template = find_template(state, self.template_id, &mut errors).await?;
+        let source = match (self.script_body, &template) {
+            (Some(source), None) if self.template_id.is_none() => {
+                errors.extend(check_source(state, &source).await?);
+                source
+            }
+            (None, Some(template)) => {
+                errors.extend(parameters::apply(
+                    &template.parameter_schema,
+                    &mut parameters,
+                ));
+                template.script_body.clone()
+            }
+            (None, None) if self.template_id.is_some() => String::new(),
+            _ => {
+                let detail = "give either `script_body` or `template_id`";
+                errors.push(FieldError::new("/script_body", detail));
+                String::new()
+            }
+        };
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+        Ok(ScriptChange {
+            name: self.name,
+            template_id: template.map(|template| template.id),
+            is_enabled: self.is_enabled.unwrap_or(true),
+            cron_expression: self.cron_expression,
+            interval_seconds: self.interval_seconds,
+            timezone,
+            script_body: source,
+            parameters,
+            env_vars: self.env_vars,
+            timeout_seconds,
+            version_id: ScriptVersionId::generate(state.clock.as_ref()),
+            changed_by: caller.user.id,
+            changed_at: now,
+        })
+    }
+}
+
+async fn find_template(
+    state: &ApiState,
+    id: Option<Uuid>,
+    errors: &mut Vec<FieldError>,
+) -> Result<Option<Template>, Problem> {
+    let Some(id) = id else { return Ok(None) };
+    let template = state.store.get_template(TemplateId::from_uuid(id)).await?;
+    if template.is_none() {
+        let detail = "there is no such template; see GET /api/v1/script-templates";
+        errors.push(FieldError::new("/template_id", detail));
+    }
+    Ok(template)
+}
+
+/// Size first, then the compiler.
+async fn check_source(state: &ApiState, source: &str) -> Result<Option<FieldError>, Problem> {
+    if let Err(error) = script::check_source(source) {
+        return Ok(Some(error.into()));
+    }
+    match state.engine.check_source(source).await {
+        Ok(()) => Ok(None),
+        Err(SourceError::Invalid {
+            message,
+            line,
+            column,
+        }) => {
+            let place = match (line, column) {
+                (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
+                (Some(line), None) => format!(" (line {line})"),
+                _ => String::new(),
+            };
+            Ok(Some(FieldError::new(
+                "/script_body",
+                format!("{message}{place}"),
+            )))
+        }
+        Err(SourceError::Unavailable) => Err(Problem::unavailable(
+            "the source could not be checked just now",
+        )),
+    }
+}

@@ -1,0 +1,60 @@
+//! `POST /api/v1/scripts`
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    response::AppendHeaders,
+};
+use vedette_core::ScriptId;
+use vedette_store::NewScript;
+
+use super::{ScriptView, body::ScriptBody, etag};
+use crate::{
+    ApiState,
+    auth::{Action, SignedIn, authorize},
+    extract::JsonBody,
+    problem::Problem,
+};
+
+/// Makes a script
+///
+/// It is compiled before it is stored, and scheduled at once unless `is_enabled` is false.
+#[utoipa::path(post, path = "/api/v1/scripts", tag = "scripts", security(("bearer" = [])),
+    request_body = ScriptBody,
+    responses((status = 201, body = ScriptView), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn create_script(
+    State(state): State<ApiState>,
+    SignedIn(caller): SignedIn,
+    JsonBody(body): JsonBody<ScriptBody>,
+) -> Result<
+    (
+        StatusCode,
+        impl axum::response::IntoResponseParts,
+        AppendHeaders<[(HeaderName, String); 1]>,
+        Json<ScriptView>,
+    ),
+    Problem,
+> {
+    authorize(&caller, Action::WriteScripts)?;
+    let id = ScriptId::generate(state.clock.as_ref());
+    let change = body.check(&state, &caller, id).await?;
+    let project = state.store.default_project(caller.org_id).await?;
+    let new = NewScript {
+        id,
+        org_id: caller.org_id,
+        project_id: project.ok_or_else(Problem::panicked)?,
+        content: change,
+    };
+    let script = state.store.create_script(new).await?;
+    state.engine.schedule_changed();
+    let location = AppendHeaders([(header::LOCATION, format!("/api/v1/scripts/{id}"))]);
+    Ok((
+        StatusCode::CREATED,
+        etag(script.revision),
+        location,
+        Json(script.into()),
+    ))
+}

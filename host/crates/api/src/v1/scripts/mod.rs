@@ -1,0 +1,108 @@
+//! Scripts.
+
+mod body;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod executions;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod run;
+pub(crate) mod update;
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vedette_core::TemplateId;
+use vedette_store::Script;
+
+/// A script with its current version.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ScriptView {
+    id: Uuid,
+    project_id: Uuid,
+    owner_id: Uuid,
+    template_id: Option<Uuid>,
+    name: String,
+    is_enabled: bool,
+    cron_expression: Option<String>,
+    interval_seconds: Option<u32>,
+    /// The IANA zone in which the cron expression is read.
+    timezone: String,
+    script_body: String,
+    /// Counts the changes of `script_body`.
+    version: i64,
+    version_id: Uuid,
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    env_vars: BTreeMap<String, String>,
+    timeout_seconds: u32,
+    /// Counts all changes; its `ETag` goes with `If-Match`.
+    revision: i64,
+    next_run_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Script> for ScriptView {
+    fn from(script: Script) -> Self {
+        Self {
+            id: script.id.as_uuid(),
+            project_id: script.project_id.as_uuid(),
+            owner_id: script.owner_id.as_uuid(),
+            template_id: script.template_id.map(TemplateId::as_uuid),
+            name: script.name,
+            is_enabled: script.is_enabled,
+            cron_expression: script.cron_expression,
+            interval_seconds: script.interval_seconds,
+            timezone: script.timezone,
+            script_body: script.script_body,
+            version: script.version_number,
+            version_id: script.version_id.as_uuid(),
+            parameters: script.parameters,
+            env_vars: script.env_vars,
+            timeout_seconds: script.timeout_seconds,
+            revision: script.revision,
+            next_run_at: script.next_run_at,
+            created_at: script.created_at,
+            updated_at: script.updated_at,
+        }
+    }
+}
+
+/// The `ETag` of a revision (RFC 9110 section 8.8.3).
+fn etag(revision: i64) -> [(header::HeaderName, HeaderValue); 1] {
+    let value = HeaderValue::try_from(format!("\"{revision}\"")).expect("digits and quotes");
+    [(header::ETAG, value)]
+}
+
+/// Which state of a script a change is meant for.
+enum Expected {
+    /// Whatever it is now.
+    Any,
+    /// This revision only.
+    Revision(i64),
+    /// A tag that is none of ours, and matches nothing.
+    Nothing,
+}
+
+/// Reads `If-Match` (RFC 9110 section 13.1.1). Our tags are strong, and one is enough.
+fn if_match(headers: &HeaderMap) -> Expected {
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        return Expected::Any;
+    };
+    let text = value.to_str().unwrap_or_default();
+    if text == "*" {
+        return Expected::Any;
+    }
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    inner
+        .and_then(|digits| digits.parse().ok())
+        .map_or(Expected::Nothing, Expected::Revision)
+}

@@ -1,0 +1,38 @@
+//! Users.
+
+pub(crate) mod me;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vedette_core::OrgId;
+use vedette_store::User;
+
+/// A user, as seen by that user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserView {
+    id: Uuid,
+    username: String,
+    email: String,
+    /// Of the installation.
+    is_admin: bool,
+    organization_id: Uuid,
+    /// In that organization.
+    role: &'static str,
+    created_at: DateTime<Utc>,
+}
+
+impl UserView {
+    pub(crate) fn new(user: User, org: OrgId, role: &'static str) -> Self {
+        Self {
+            id: user.id.as_uuid(),
+            username: user.username,
+            email: user.email,
+            is_admin: user.is_admin,
+            organization_id: org.as_uuid(),
+            role,
+            created_at: user.created_at,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The document against the routes, and the page that shows it.
+
+use axum::http::header;
+use serde_json::{Value, json};
+
+use crate::world::{World, script_body};
+
+/// The operations that need no token. A new one is a decision, made here.
+const PUBLIC: &[(&str, &str)] = &[
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+    ("post", "/api/v1/auth/register"),
+    ("post", "/api/v1/auth/login"),
+    ("post", "/api/v1/auth/refresh"),
+];
+
+/// What users were promised, by name.
+const PROMISED: &[(&str, &str)] = &[
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+    ("post", "/api/v1/auth/register"),
+    ("post", "/api/v1/auth/login"),
+    ("post", "/api/v1/auth/logout"),
+    ("post", "/api/v1/auth/refresh"),
+    ("get", "/api/v1/users/me"),
+    ("get", "/api/v1/script-templates"),
+    ("post", "/api/v1/scripts"),
+    ("get", "/api/v1/scripts"),
+    ("get", "/api/v1/scripts/{script_id}"),
+    ("put", "/api/v1/scripts/{script_id}"),
+    ("delete", "/api/v1/scripts/{script_id}"),
+    ("post", "/api/v1/scripts/{script_id}/run"),
+    ("get", "/api/v1/scripts/{script_id}/executions"),
+    ("get", "/api/v1/executions/{execution_id}"),
+];
+
+const SOME_ID: &str = "018f3b3e-0000-7000-8000-000000000000";
+
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            found.push((method.clone(), path.clone(), operation.clone()));
+        }
+    }
+    found
+}
+
+fn filled_in(path: &str) -> String {
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { SOME_ID } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn the_document_changes_only_on_purpose() {
+    insta::assert_json_snapshot!("openapi", vedette_api::openapi());
+}
+
+#[tokio::test]
+async fn the_document_that_is_served_is_the_same() {
+    let world = World::new().await;
+    let served = world.call("GET", "/openapi.json", None, None).await;
+    assert_eq!(served.header(header::CONTENT_TYPE), "application/json");
+    assert_eq!(
+        served.json(),
+        serde_json::to_value(vedette_api::openapi()).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_but_the_public_answers() {
+    let world = World::new().await;
+    let document = serde_json::to_value(vedette_api::openapi()).unwrap();
+    let operations = operations(&document);
+    assert!(operations.len() > 15, "{}", operations.len());
+    let mut public = Vec::new();
+    for (method, path, operation) in &operations {
+        let key = (method.as_str(), path.as_str());
+        let is_public = PUBLIC.contains(&key);
+        assert_eq!(
+            operation["security"].is_null(),
+            is_public,
+            "{method} {path}"
+        );
+        if is_public {
+            public.push(key);
+            continue;
+        }
+        // Who is not signed in learns nothing, neither of a body nor of a query.
+        let path = format!("{}?limit=x", filled_in(path));
+        let method = method.to_uppercase();
+        let has_body = !operation["requestBody"].is_null();
+        let bodies = [
+            None,
+            has_body.then(|| script_body(&json!({}))),
+            has_body.then(|| json!([])),
+        ];
+        for token in [
+            None,
+            Some(""),
+            Some("x.y.z"),
+            Some("eyJhbGciOiJub25lIn0.e30."),
+        ] {
+            for body in bodies.clone() {
+                let answer = world.call(&method, &path, token, body).await;
+                assert_eq!(answer.status, 401, "{method} {path} {token:?}");
+            }
+        }
+    }
+    assert_eq!(public.len(), PUBLIC.len(), "{public:?}");
+}
+
+#[test]
+fn every_operation_says_what_can_go_wrong() {
+    let document = serde_json::to_value(vedette_api::openapi()).unwrap();
+    for (method, path) in PROMISED {
+        assert!(
+            document["paths"][path][method].is_object(),
+            "{method} {path}"
+        );
+    }
+    let mut names = std::collections::HashSet::new();
+    for (method, path, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(
+            names.insert(name),
+            "{method} {path}: the operation id is not unique"
+        );
+        assert!(operation["summary"].is_string(), "{method} {path}");
+        let listed = |status: &str| !operation["responses"][status].is_null();
+        assert_eq!(
+            listed("401"),
+            path != "/health/live" && path != "/health/ready" && path != "/api/v1/auth/register",
+            "{method} {path}"
+        );
+        assert_eq!(listed("500"), path.starts_with("/api/"), "{method} {path}");
+        let has_body = !operation["requestBody"].is_null();
+        for status in ["413", "415", "422"] {
+            assert_eq!(listed(status), has_body, "{method} {path} {status}");
+        }
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            if status.starts_with(['4', '5']) {
+                let schema = &response["content"]["application/problem+json"]["schema"];
+                assert_eq!(
+                    schema["$ref"], "#/components/schemas/Problem",
+                    "{method} {path} {status}"
+                );
+            }
+        }
+        assert!(operation["tags"].is_array(), "{method} {path}");
+        let ids = path.matches('{').count();
+        assert_eq!(listed("404"), ids > 0, "{method} {path}");
+        let parameters = operation["parameters"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(
+            parameters.iter().filter(|one| one["in"] == "path").count(),
+            ids,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let world = World::new().await;
+    let page = world.call("GET", "/docs", None, None).await;
+    assert_eq!(
+        page.header(header::CONTENT_TYPE),
+        "text/html; charset=utf-8"
+    );
+    let policy = page.header(header::CONTENT_SECURITY_POLICY);
+    assert!(
+        policy.contains("script-src 'self'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert!(
+        !page.text.contains("style="),
+        "an inline style would be blocked"
+    );
+    for handler in ["onclick=", "onload=", "javascript:"] {
+        assert!(!page.text.contains(handler), "{handler}");
+    }
+    // Each script has a source of ours and nothing inside.
+    for script in page.text.split("<script").skip(1) {
+        let (attributes, rest) = script.split_once('>').unwrap();
+        assert!(attributes.contains("src=\"/docs/"), "{attributes}");
+        assert!(rest.starts_with("</script>"), "{rest}");
+    }
+    for (path, kind) in [
+        ("/docs/docs.js", "text/javascript; charset=utf-8"),
+        ("/docs/docs.css", "text/css; charset=utf-8"),
+    ] {
+        let asset = world.call("GET", path, None, None).await;
+        assert_eq!(
+            (asset.status, asset.header(header::CONTENT_TYPE)),
+            (200, kind)
+        );
+        assert!(page.text.contains(path));
+        for text in ["http://", "https://", "innerHTML", "eval("] {
+            assert!(!asset.text.contains(text), "{path}: {text}");
+        }
+    }
+}

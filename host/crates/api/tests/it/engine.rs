@@ -1,0 +1,105 @@
+//! The edge: an engine whose answers are decided by the source and by the parameters.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use vedette_api::{RunNow, ScriptEngine, SourceError};
+use vedette_core::{ErrorClass, LogLevel, LogLine, Outcome, RequestRecord, Status, Verdict};
+
+#[derive(Default)]
+pub(crate) struct TestEngine {
+    pub(crate) schedule_changes: AtomicUsize,
+    pub(crate) runs: AtomicUsize,
+    /// Counts up for each run that waits to be let go.
+    pub(crate) waiting: Semaphores,
+}
+
+pub(crate) struct Semaphores {
+    pub(crate) begun: Semaphore,
+    pub(crate) may_end: Semaphore,
+}
+
+impl Default for Semaphores {
+    fn default() -> Self {
+        Self {
+            begun: Semaphore::new(0),
+            may_end: Semaphore::new(0),
+        }
+    }
+}
+
+#[async_trait]
+impl ScriptEngine for TestEngine {
+    async fn check_source(&self, source: &str) -> Result<(), SourceError> {
+        match source {
+            "panic" => panic!("the compiler's secret"),
+            "no compiler" => Err(SourceError::Unavailable),
+            "export default (" => Err(SourceError::Invalid {
+                message: "unexpected token".to_owned(),
+                line: Some(1),
+                column: Some(17),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn run_now(&self, run: RunNow) -> Outcome {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        match run.parameters.get("act").and_then(|act| act.as_str()) {
+            Some("panic") => panic!("the engine's secret"),
+            Some("wait") => {
+                self.waiting.begun.add_permits(1);
+                self.waiting.may_end.acquire().await.unwrap().forget();
+            }
+            Some("limit") => return Outcome::error(ErrorClass::FuelExhausted, "too much work"),
+            _ => {}
+        }
+        Outcome {
+            status: Status::Success,
+            error_class: None,
+            message: Some(format!("ran {}", run.script_name)),
+            result: Some(Verdict {
+                success: true,
+                latency: Some(12.5),
+                message: None,
+                data: Some(json!({ "env": run.env_vars })),
+            }),
+            latency_ms: Some(12.5),
+            duration_ms: 20.25,
+            fuel_used: 1_000_000,
+            peak_memory_bytes: 2_000_000,
+            requests: vec![request()],
+            logs: vec![LogLine {
+                log_level: LogLevel::Warn,
+                message: "slow".to_owned(),
+                timestamp: "2026-11-24T12:00:01Z".parse().unwrap(),
+            }],
+            flags: Vec::new(),
+        }
+    }
+
+    fn schedule_changed(&self) {
+        self.schedule_changes.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn request() -> RequestRecord {
+    RequestRecord {
+        method: "GET".to_owned(),
+        url: "https://example.com/".to_owned(),
+        status: Some(200),
+        error: None,
+        started_at_ms: 1.0,
+        total_ms: 12.5,
+        dns_ms: Some(1.0),
+        connect_ms: Some(2.0),
+        tls_ms: Some(3.0),
+        first_byte_ms: Some(4.0),
+        download_ms: Some(2.5),
+        remote_address: Some("192.0.2.1:443".to_owned()),
+        body_bytes: 1256,
+        redirects: 0,
+    }
+}

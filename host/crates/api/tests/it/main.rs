@@ -1,0 +1,13 @@
+//! The API as its clients see it: the whole router, in process, on SQLite, with an engine that
+//! does what a test tells it.
+#![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
+
+mod accounts;
+mod document;
+mod engine;
+mod http;
+mod isolation;
+mod runs;
+mod scripts;
+mod sessions;
+mod world;

@@ -1,0 +1,337 @@
+//! A router with its database, and what holds of every answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, header},
+};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use vedette_api::{ApiConfig, ApiState, Registration, TokenKeys, openapi, router};
+use vedette_core::{ManualClock, TemplateId};
+use vedette_store::{NewTemplate, testing::TestDatabase};
+
+use crate::engine::TestEngine;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+/// Signs the tokens, under the id `k1`.
+pub(crate) const TOKEN_KEY: [u8; 32] = [7; 32];
+pub(crate) const SOURCE: &str = "export default () => ({ success: true });";
+
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) engine: Arc<TestEngine>,
+    pub(crate) router: Router,
+    document: Value,
+}
+
+/// A signed-in user.
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) refresh: String,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect(&self.text)
+    }
+
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The pointers of a refusal, sorted.
+    pub(crate) fn pointers(&self) -> Vec<String> {
+        let errors = self.json()["errors"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let mut pointers: Vec<_> = errors
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap().to_owned())
+            .collect();
+        pointers.sort();
+        pointers
+    }
+}
+
+impl World {
+    /// Anyone may register.
+    pub(crate) async fn new() -> Self {
+        Self::with(Registration::Open).await
+    }
+
+    pub(crate) async fn with(registration: Registration) -> Self {
+        Self::on(TestDatabase::sqlite().await, registration)
+    }
+
+    pub(crate) fn on(database: TestDatabase, registration: Registration) -> Self {
+        let clock = Arc::new(ManualClock::at("2026-11-24T12:00:00Z".parse().unwrap()));
+        let engine = Arc::new(TestEngine::default());
+        let keys = TokenKeys::new([("k1".to_owned(), TOKEN_KEY.to_vec())]).unwrap();
+        let config = ApiConfig {
+            registration,
+            ..ApiConfig::default()
+        };
+        let state = ApiState::new(
+            database.store.clone(),
+            engine.clone(),
+            clock.clone(),
+            keys,
+            config,
+        );
+        let document = serde_json::to_value(openapi()).unwrap();
+        Self {
+            database,
+            clock,
+            engine,
+            router: router(state),
+            document,
+        }
+    }
+
+    /// Sends a request and checks what holds of every answer.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let answer = Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        };
+        check_headers(&answer);
+        self.check_documented(&method, &path, &answer);
+        answer
+    }
+
+    /// Every answer of an operation is one that the document lists, of that media type.
+    fn check_documented(&self, method: &Method, path: &str, answer: &Answer) {
+        let matches = |template: &str| {
+            let (template, path) = (template.split('/'), path.split('/'));
+            template.clone().count() == path.clone().count()
+                && template
+                    .zip(path)
+                    .all(|(one, other)| one.starts_with('{') || one == other)
+        };
+        let paths = self.document["paths"].as_object().unwrap();
+        let operation = paths
+            .iter()
+            .find(|(template, _)| matches(template))
+            .map(|(_, path)| &path[method.as_str().to_lowercase()]);
+        if let Some(operation) = operation.filter(|operation| !operation.is_null()) {
+            let response = &operation["responses"][answer.status.to_string()];
+            assert!(
+                !response.is_null(),
+                "{method} {path} gave {}",
+                answer.status
+            );
+            let kind = answer.header(header::CONTENT_TYPE);
+            let listed = response["content"]
+                .as_object()
+                .map_or(0, serde_json::Map::len);
+            assert_eq!(listed == 0, kind.is_empty(), "{method} {path}");
+            assert!(
+                listed == 0 || !response["content"][kind].is_null(),
+                "{method} {path}: {kind}"
+            );
+        }
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, account: &Account, path: &str) -> Answer {
+        self.call("GET", path, Some(&account.token), None).await
+    }
+
+    pub(crate) async fn post(&self, account: &Account, path: &str, body: Value) -> Answer {
+        self.call("POST", path, Some(&account.token), Some(body))
+            .await
+    }
+
+    pub(crate) async fn register(&self, name: &str) -> Answer {
+        let body = json!({
+            "username": name, "email": format!("{name}@example.com"), "password": PASSWORD,
+        });
+        self.call("POST", "/api/v1/auth/register", None, Some(body))
+            .await
+    }
+
+    pub(crate) async fn login(&self, name: &str, password: &str) -> Answer {
+        let body = json!({ "username": name, "password": password });
+        self.call("POST", "/api/v1/auth/login", None, Some(body))
+            .await
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+        let body = json!({ "refresh_token": token });
+        self.call("POST", "/api/v1/auth/refresh", None, Some(body))
+            .await
+    }
+
+    /// Registers a user with an organization of its own, and signs in.
+    pub(crate) async fn account(&self, name: &str) -> Account {
+        let registered = self.register(name).await;
+        assert_eq!(registered.status, 201, "{}", registered.text);
+        let tokens = self.login(name, PASSWORD).await.json();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Account {
+            id: text(&registered.json()["id"]),
+            token: text(&tokens["access_token"]),
+            refresh: text(&tokens["refresh_token"]),
+        }
+    }
+
+    /// Makes a script; the clock goes on, because ids sort by time.
+    pub(crate) async fn script(&self, account: &Account, change: Value) -> String {
+        self.clock.advance(TimeDelta::seconds(1));
+        let created = self
+            .post(account, "/api/v1/scripts", script_body(&change))
+            .await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        created.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs it, and gives the execution's id.
+    pub(crate) async fn execution(&self, account: &Account, script: &str) -> String {
+        self.clock.advance(TimeDelta::seconds(1));
+        let path = format!("/api/v1/scripts/{script}/run");
+        let ran = self.call("POST", &path, Some(&account.token), None).await;
+        assert_eq!(ran.status, 200, "{}", ran.text);
+        ran.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A template with a schema that uses most of what schemas can say.
+    pub(crate) async fn template(&self) -> String {
+        let id = TemplateId::generate(self.clock.as_ref());
+        let template = NewTemplate {
+            id,
+            slug: "http-status".to_owned(),
+            name: "HTTP status".to_owned(),
+            description: "Answers as expected.".to_owned(),
+            parameter_schema: json!({
+                "type": "object",
+                "required": ["url"],
+                "properties": {
+                    "url": { "type": "string", "format": "uri" },
+                    "expected_status": {
+                        "type": "integer", "minimum": 100, "maximum": 599, "default": 200,
+                    },
+                },
+            }),
+            script_body: "export default ({ params }) => ({ success: true });".to_owned(),
+        };
+        let now = vedette_core::Clock::now(self.clock.as_ref());
+        self.database
+            .store
+            .upsert_template(&template, now)
+            .await
+            .unwrap();
+        id.to_string()
+    }
+}
+
+/// A good script, with members replaced, or left out where the change says null.
+pub(crate) fn script_body(change: &Value) -> Value {
+    let mut body = json!({
+        "name": "shop", "script_body": SOURCE, "cron_expression": "*/30 * * * * *",
+    });
+    for (name, value) in change.as_object().into_iter().flatten() {
+        if value.is_null() {
+            body.as_object_mut().unwrap().remove(name);
+        } else {
+            body[name] = value.clone();
+        }
+    }
+    body
+}
+
+fn check_headers(answer: &Answer) {
+    assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+    assert_eq!(answer.header(header::X_FRAME_OPTIONS), "DENY");
+    assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+    assert!(
+        answer
+            .header(header::CONTENT_SECURITY_POLICY)
+            .contains("default-src 'none'")
+    );
+    assert!(!answer.text.contains(PASSWORD), "a password came back");
+    assert!(!answer.text.contains("$argon2"), "a hash came back");
+    assert!(
+        !answer.text.contains("secret"),
+        "an inner text came back: {}",
+        answer.text
+    );
+    if answer.status < 400 {
+        return;
+    }
+    let problem = answer.json();
+    assert_eq!(
+        answer.header(header::CONTENT_TYPE),
+        "application/problem+json"
+    );
+    assert_eq!(problem["status"], answer.status);
+    assert!(
+        problem["type"]
+            .as_str()
+            .unwrap()
+            .starts_with("urn:vedette:problem:"),
+        "{problem}"
+    );
+    assert!(!problem["title"].as_str().unwrap().is_empty());
+    assert!(!problem["detail"].as_str().unwrap().is_empty(), "{problem}");
+    let instance = format!("urn:vedette:request:{}", answer.header("x-request-id"));
+    assert_eq!(problem["instance"], instance.as_str());
+    assert_eq!(
+        answer.status == 401,
+        !answer.header(header::WWW_AUTHENTICATE).is_empty()
+    );
+}
+
+/// Ids and tokens by their kind, so that a snapshot is the same at each run.
+pub(crate) fn redacted(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with("urn:vedette:request:") => json!("[instance]"),
+        Value::String(text) if text.len() == 36 && text.split('-').count() == 5 => json!("[id]"),
+        Value::String(text) if text.len() > 60 && !text.contains(' ') => json!("[token]"),
+        Value::Array(items) => items.iter().map(redacted).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), redacted(member)))
+            .collect(),
+        other => other.clone(),
+    }
+}
