@@ -1,0 +1,134 @@
+//! Everything of a server, built in order and ended in order.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use axum::Router;
+use chrono::{DateTime, Utc};
+use vedette_api::{ApiConfig, ApiState, Registration};
+use vedette_core::{Clock, SystemClock};
+use vedette_egress::{Guard, Policy};
+use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
+use vedette_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle};
+use vedette_store::Store;
+
+use crate::{
+    config::{Config, RegistrationSetting},
+    keys, templates,
+    wire::InProcess,
+};
+
+/// Time for runs in flight to end when the server stops: more than a run may take.
+const DRAIN_GRACE: Duration = Duration::from_secs(65);
+
+/// A running server, without its listener.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) scheduler: SchedulerHandle,
+    pub(crate) router: Router,
+    /// Held as long as the process uses its data directory.
+    _lock: File,
+}
+
+impl App {
+    /// Opens the data directory and the database, and begins to run what is due.
+    pub(crate) async fn start(config: &Config, guard: Guard) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let folder = &config.server.data_dir;
+        keys::private_folder(folder)?;
+        let lock = lock(folder)?;
+        let key_folder = folder.join("keys");
+        let token_keys = keys::token_keys(&key_folder)?;
+        let cache = ArtifactCache::new(folder.join("cache"), keys::cache_key(&key_folder)?);
+        let store = Store::connect(&config.database_url())
+            .await
+            .context("the database cannot be opened (database.url)")?;
+        store.migrate().await?;
+        if store.is_embedded() {
+            // The lock shows that nobody else uses it: what is leased or running is of a process
+            // that has died.
+            store.release_all_leases().await?;
+            store
+                .fail_interrupted_executions(DateTime::<Utc>::MAX_UTC)
+                .await?;
+        }
+        templates::install(&store, clock.as_ref()).await?;
+        let options = SandboxOptions {
+            max_concurrent_runs: config.runner.concurrency,
+            cache: Some(cache),
+            guard,
+            clock: clock.clone(),
+        };
+        let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
+        let engine = Arc::new(InProcess::new(sandbox, store.clone()));
+        let days = u64::from(config.retention.executions_days);
+        let scheduler_config = SchedulerConfig {
+            concurrency: config.runner.concurrency,
+            retention: (days > 0).then(|| Duration::from_secs(days * 24 * 3_600)),
+            ..SchedulerConfig::default()
+        };
+        let scheduler = Scheduler::start(
+            store.clone(),
+            engine.clone(),
+            clock.clone(),
+            scheduler_config,
+        );
+        engine.set_scheduler(scheduler.clone());
+        let api = ApiState::new(store.clone(), engine, clock, token_keys, api_config(config));
+        let router = vedette_api::router(api);
+        Ok(Self {
+            store,
+            scheduler,
+            router,
+            _lock: lock,
+        })
+    }
+
+    /// Ends what is running, hands back what has not begun, and closes the database.
+    pub(crate) async fn stop(self) {
+        self.scheduler.drain(DRAIN_GRACE).await;
+        self.store.close().await;
+    }
+}
+
+fn api_config(config: &Config) -> ApiConfig {
+    ApiConfig {
+        registration: match config.auth.registration {
+            RegistrationSetting::Open => Registration::Open,
+            RegistrationSetting::Invite => Registration::Invite,
+            RegistrationSetting::Closed => Registration::Closed,
+        },
+        least_interval_seconds: config.scheduler.least_interval_seconds,
+        ..ApiConfig::default()
+    }
+}
+
+/// The guard of an installation.
+pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
+    Ok(Guard::new(Policy {
+        allow: config.egress.allow.clone(),
+    })?)
+}
+
+/// Two servers on one data directory would run every slot twice.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another server uses the data directory {}",
+                folder.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).context("the data directory cannot be locked")
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The command line: what it takes, and what its exit codes mean.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+use crate::{commands, config::Config, logging};
+
+/// Wrong usage, and configuration that cannot be used (`EX_USAGE` of `sysexits`).
+pub(crate) const EXIT_USAGE: u8 = 64;
+
+#[derive(Parser)]
+#[command(
+    name = "vedette",
+    version,
+    about = "Watches websites and APIs with checks that you write."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process: API, scheduler, runner.
+    #[command(
+        after_help = "Example:\n  vedette serve\n  vedette serve --config config/production.toml"
+    )]
+    Serve(ConfigArguments),
+    /// Show it all: a target that goes down and comes back, and a check from each template.
+    #[command(after_help = "Example:\n  vedette demo\nIt keeps nothing; Ctrl-C ends it.")]
+    Demo {
+        /// End by itself after so many seconds.
+        #[arg(long = "for", value_name = "SECONDS")]
+        seconds: Option<u64>,
+    },
+    /// Run one check here, in the same sandbox with the same limits as the server.
+    #[command(
+        after_help = "Example:\n  vedette check monitor.js --param url=https://example.com/\n\
+        Exit code: 0 success, 1 failure, 2 error or timeout, 64 wrong usage."
+    )]
+    Check(CheckArguments),
+    /// What the egress guard says.
+    #[command(subcommand)]
+    Egress(EgressCommand),
+    /// Measure the figures of docs/PERFORMANCE.md here and now.
+    #[cfg(feature = "bench")]
+    #[command(after_help = "Example:\n  vedette bench --json")]
+    Bench {
+        /// One flat JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the database's schema up to date and end.
+    #[command(after_help = "Example:\n  VEDETTE_DATABASE__URL=postgres://… vedette migrate")]
+    Migrate(ConfigArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct ConfigArguments {
+    /// Settings over the defaults; the environment goes over both.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port of the API.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Database, keys and the compiled engine.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// A JavaScript check.
+    pub(crate) file: PathBuf,
+    /// A parameter; the value is JSON if it parses as JSON, else text.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) parameters: Vec<String>,
+    /// All parameters as a JSON object; `--param` goes over it.
+    #[arg(long = "params", value_name = "JSON")]
+    pub(crate) parameters_json: Option<String>,
+    /// A variable of the run.
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Time limit of the run, in seconds, such as 10 or 10s.
+    #[arg(long, default_value = "30s")]
+    pub(crate) timeout: String,
+    /// A network that the check may reach although it is not public, such as 127.0.0.0/8.
+    #[arg(long = "allow", value_name = "CIDR")]
+    pub(crate) allow: Vec<IpNet>,
+    /// One JSON object instead of text for people.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EgressCommand {
+    /// The guard's verdict for a URL before any packet, with the rule.
+    #[command(after_help = "Example:\n  vedette egress explain http://0x7f.1/\n\
+        Exit code: 0 allowed, 1 denied, 64 wrong usage.")]
+    Explain {
+        /// A URL, or `-` for one a line from standard input.
+        url: String,
+        /// A network to allow, such as 10.1.0.0/16.
+        #[arg(long = "allow", value_name = "CIDR")]
+        allow: Vec<IpNet>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl ConfigArguments {
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        Config::load(
+            self.config.as_deref(),
+            self.listen.as_deref(),
+            self.data_dir.as_deref(),
+        )
+    }
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no mistakes. Nothing can be done if even this cannot print.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let ended = match arguments.command {
+        Command::Serve(arguments) => with_config(&arguments, commands::serve::serve),
+        Command::Migrate(arguments) => with_config(&arguments, commands::migrate::migrate),
+        Command::Demo { seconds } => commands::demo::demo(seconds),
+        Command::Check(arguments) => commands::check::check(&arguments),
+        Command::Egress(EgressCommand::Explain { url, allow, json }) => {
+            commands::egress::explain(&url, allow, json)
+        }
+        #[cfg(feature = "bench")]
+        Command::Bench { json } => commands::bench::bench(json),
+    };
+    ended.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn with_config(
+    arguments: &ConfigArguments,
+    command: impl FnOnce(&Config) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    match arguments.load() {
+        Ok(config) => match logging::start(&config.log) {
+            Ok(()) => command(&config),
+            Err(error) => {
+                complain(&format!("{error:#}"));
+                Ok(ExitCode::from(EXIT_USAGE))
+            }
+        },
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            Ok(ExitCode::from(EXIT_USAGE))
+        }
+    }
+}
+
+/// A line for whoever called.
+#[expect(clippy::print_stderr, reason = "this is what a command line is for")]
+pub(crate) fn complain(text: &str) {
+    eprintln!("vedette: {text}");
+}
+
+/// A line of output.
+#[expect(clippy::print_stdout, reason = "this is what a command line is for")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,223 @@
+//! `vedette bench`: the figures of `docs/PERFORMANCE.md`, measured here and now, side by side in
+//! one run, because absolute figures of shared machines wobble.
+
+mod native;
+mod parked;
+mod ready;
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Map, Value, json};
+use vedette_core::{Status, SystemClock};
+use vedette_egress::{Guard, Policy};
+use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions};
+
+use crate::cli::{complain, say};
+
+/// A small check as people write them: asynchronous, with JSON and a line of log. Both engines run
+/// the very same text.
+const SCRIPT: &str = r"
+const answer = async (url) => ({ status: 200, body: JSON.stringify({ url, items: [1, 2, 3], state: 'ok' }) });
+
+export default async function ({ params }) {
+  const response = await answer(params.url);
+  const body = JSON.parse(response.body);
+  const sum = body.items.reduce((total, item) => total + item, 0);
+  console.log('checked', body.url, sum);
+  const ok = response.status === 200 && body.state === 'ok' && sum === 6;
+  return { success: ok, latency: 1.5, message: ok ? 'fine' : 'not fine', data: { sum, state: body.state } };
+}
+";
+
+/// Rounds of the side-by-side measurement, and runs of each engine in a round.
+const ROUNDS: usize = 40;
+const RUNS: usize = 100;
+/// How long each throughput is measured.
+const THROUGHPUT: Duration = Duration::from_secs(3);
+/// Runs parked in a fetch that never ends.
+pub(crate) const PARKED: usize = 1_000;
+
+/// Measures and prints.
+pub(crate) fn bench(json: bool) -> anyhow::Result<ExitCode> {
+    if cfg!(debug_assertions) {
+        complain("this is a debug build; its figures mean nothing. Use `cargo run --release`.");
+    }
+    let policy = Policy {
+        allow: vec!["127.0.0.0/8".parse()?],
+    };
+    let sandbox = Sandbox::new(SandboxOptions {
+        max_concurrent_runs: PARKED + 8,
+        cache: None,
+        guard: Guard::new(policy)?,
+        clock: Arc::new(SystemClock),
+    })?;
+    let mut figures = Map::new();
+    let threads = std::thread::available_parallelism()?.get();
+    let single = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let several = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
+
+    let bytecode = single
+        .block_on(sandbox.compile(SCRIPT))
+        .context("the script compiles")?;
+    single.block_on(measure_runs(&sandbox, &bytecode, &mut figures))?;
+    let one = single.block_on(throughput(&sandbox, &bytecode, 1))?;
+    let all = several.block_on(throughput(&sandbox, &bytecode, threads))?;
+    figures.insert("runs_per_second_1_thread".to_owned(), json!(one.round()));
+    figures.insert("runs_per_second_all_threads".to_owned(), json!(all.round()));
+    figures.insert("threads".to_owned(), json!(threads));
+    figures.insert("ratio_all_threads_over_1".to_owned(), rounded(all / one, 2));
+    let compile_ms = single.block_on(measure_compile(&sandbox))?;
+    figures.insert("compile_10kb_ms".to_owned(), rounded(compile_ms, 2));
+    let parked_kib = several.block_on(parked::private_kib(&sandbox))?;
+    figures.insert(
+        "private_kib_per_parked_run".to_owned(),
+        rounded(parked_kib, 1),
+    );
+    figures.insert("ready_warm_ms".to_owned(), rounded(ready::warm_ms()?, 1));
+
+    if json {
+        say(&Value::Object(figures).to_string());
+    } else {
+        for (name, value) in &figures {
+            say(&format!("{name:<32} {value}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whole runs in the sandbox and outside of it, in turns, so that both meet the same weather.
+async fn measure_runs(
+    sandbox: &Sandbox,
+    bytecode: &Bytecode,
+    figures: &mut Map<String, Value>,
+) -> anyhow::Result<()> {
+    let native = native::Script::compile(SCRIPT)?;
+    let (mut sandboxed, mut outside) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        for _ in 0..RUNS {
+            let began = Instant::now();
+            run_once(sandbox, bytecode).await?;
+            sandboxed.push(began.elapsed());
+        }
+        for _ in 0..RUNS {
+            let began = Instant::now();
+            native.run()?;
+            outside.push(began.elapsed());
+        }
+        if round == 0 {
+            // To warm up.
+            sandboxed.clear();
+            outside.clear();
+        }
+    }
+    let sandboxed_p50 = percentile(&mut sandboxed, 50);
+    let outside_p50 = percentile(&mut outside, 50);
+    figures.insert("sandboxed_run_p50_us".to_owned(), rounded(sandboxed_p50, 1));
+    figures.insert(
+        "sandboxed_run_p99_us".to_owned(),
+        rounded(percentile(&mut sandboxed, 99), 1),
+    );
+    figures.insert(
+        "native_rquickjs_run_p50_us".to_owned(),
+        rounded(outside_p50, 1),
+    );
+    figures.insert(
+        "native_rquickjs_run_p99_us".to_owned(),
+        rounded(percentile(&mut outside, 99), 1),
+    );
+    figures.insert(
+        "ratio_native_over_sandboxed".to_owned(),
+        rounded(outside_p50 / sandboxed_p50, 2),
+    );
+    Ok(())
+}
+
+async fn run_once(sandbox: &Sandbox, bytecode: &Bytecode) -> anyhow::Result<()> {
+    let outcome = sandbox.run(bytecode, inputs()).await;
+    ensure!(
+        outcome.status == Status::Success,
+        "a run of the benchmark failed: {outcome:?}"
+    );
+    Ok(())
+}
+
+fn inputs() -> RunInputs {
+    let mut params = Map::new();
+    params.insert("url".to_owned(), json!("https://example.com/"));
+    RunInputs {
+        params,
+        ..RunInputs::default()
+    }
+}
+
+/// Runs a second, with so many tasks that each run one after the other.
+async fn throughput(sandbox: &Sandbox, bytecode: &Bytecode, tasks: usize) -> anyhow::Result<f64> {
+    let count = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let running: Vec<_> = (0..tasks)
+        .map(|_| {
+            let (sandbox, bytecode) = (sandbox.clone(), bytecode.clone());
+            let count = count.clone();
+            tokio::spawn(async move {
+                while began.elapsed() < THROUGHPUT {
+                    run_once(&sandbox, &bytecode).await?;
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for task in running {
+        task.await??;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
+    let runs = count.load(Ordering::Relaxed) as f64;
+    Ok(runs / began.elapsed().as_secs_f64())
+}
+
+/// Milliseconds, median of ten, for 10 KB of functions that differ.
+async fn measure_compile(sandbox: &Sandbox) -> anyhow::Result<f64> {
+    let mut source = "export default () => ({ success: true });\n".to_owned();
+    for number in 0.. {
+        if source.len() >= 10_000 {
+            break;
+        }
+        let function = format!(
+            "export function check{number}(list, limit = {number}) {{\n  const found = list.filter(\
+             (item) => item.value > limit);\n  return found.length > 0 ? `found ${{found.length}}` \
+             : 'none';\n}}\n"
+        );
+        source.push_str(&function);
+    }
+    let mut times = Vec::new();
+    for _ in 0..10 {
+        let began = Instant::now();
+        sandbox.compile(&source).await?;
+        times.push(began.elapsed());
+    }
+    Ok(percentile(&mut times, 50) / 1_000.0)
+}
+
+/// Microseconds.
+fn percentile(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort_unstable();
+    times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e6
+}
+
+fn rounded(value: f64, digits: i32) -> Value {
+    let scale = 10_f64.powi(digits);
+    json!((value * scale).round() / scale)
+}

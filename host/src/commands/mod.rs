@@ -1,0 +1,9 @@
+//! One file a command.
+
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod egress;
+pub(crate) mod migrate;
+pub(crate) mod serve;

@@ -1,0 +1,107 @@
+//! `vedette serve`
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    app::{self, App},
+    cli::{complain, say},
+    config::Config,
+};
+
+/// What a shell calls the end by a second Ctrl-C.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Runs everything until told to stop.
+pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let address = config.server.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} (server.listen)"))?;
+        let address = listener.local_addr()?;
+        let app = App::start(config, app::guard(config)?).await?;
+        if !config.redis.url.is_empty() {
+            tracing::warn!("redis.url is set, but this version does not use Redis");
+        }
+        tracing::info!(ready_ms = began.elapsed().as_millis(), %address, "ready");
+        say(&format!("Vedette listens on http://{address}  (API: http://{address}/docs)"));
+        if !app.store.has_users().await? {
+            say(&format!(
+                "Nobody has registered yet. The first user becomes the administrator:\n\n  \
+                 curl -X POST http://{address}/api/v1/auth/register \\\n    \
+                 -H 'Content-Type: application/json' \\\n    \
+                 -d '{{\"username\":\"admin\",\"email\":\"admin@example.com\",\"password\":\"…\"}}'\n"
+            ));
+        }
+        run_until_stopped(app, listener).await
+    })
+}
+
+/// For answers that are not sent when everything else has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Serves until a signal, or until the scheduler cannot go on.
+pub(crate) async fn run_until_stopped(app: App, listener: TcpListener) -> anyhow::Result<ExitCode> {
+    let (stop, stopped) = watch::channel(false);
+    let router = app.router.clone();
+    let mut until = stopped.clone();
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move {
+                // An error means that the sender is gone: the end as well.
+                let _ = until.wait_for(|stopped| *stopped).await;
+            })
+            .await
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let is_broken = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = app.scheduler.broken() => true,
+    };
+    if is_broken {
+        tracing::error!("the scheduler cannot go on; the server ends, to be started again");
+    } else {
+        tracing::info!("stopping: runs in flight may end; a second signal stops at once");
+    }
+    stop.send_replace(true);
+    let ending = async {
+        app.stop().await;
+        // Answers that are on their way had all the time of the drain; a client that never ends
+        // its request must not hold up the end.
+        tokio::time::timeout(LAST_ANSWERS, server).await
+    };
+    tokio::select! {
+        ended = ending => {
+            if let Ok(served) = ended {
+                served??;
+            }
+        }
+        _ = terminate.recv() => exit_now(),
+        _ = interrupt.recv() => exit_now(),
+    }
+    tracing::info!("stopped");
+    Ok(if is_broken {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Nothing is lost by it: what was not recorded runs again.
+fn exit_now() {
+    complain("stopped at once");
+    std::process::exit(EXIT_INTERRUPTED);
+}

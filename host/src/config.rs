@@ -1,0 +1,232 @@
+//! Settings: read and checked once at the start, and the only place that reads the environment.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use config::{Environment, File, FileFormat};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
+use vedette_sandbox::Sandbox;
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+const PREFIX: &str = "VEDETTE_";
+
+/// All settings; `config/default.toml` says what each means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) redis: Redis,
+    pub(crate) egress: Egress,
+    pub(crate) auth: Auth,
+    pub(crate) runner: Runner,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) retention: Retention,
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    url: String,
+}
+
+/// The address may hold a password.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database { url: … }")
+    }
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Redis {
+    pub(crate) url: String,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redis { url: … }")
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Egress {
+    #[serde(deserialize_with = "list_or_json")]
+    pub(crate) allow: Vec<IpNet>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RegistrationSetting {
+    Open,
+    Invite,
+    Closed,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Auth {
+    pub(crate) registration: RegistrationSetting,
+}
+
+/// Where scripts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Isolation {
+    InProcess,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Runner {
+    pub(crate) concurrency: usize,
+    #[expect(
+        dead_code,
+        reason = "reading it refuses every value but the one there is"
+    )]
+    pub(crate) isolation: Isolation,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scheduler {
+    pub(crate) least_interval_seconds: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retention {
+    pub(crate) executions_days: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Auto,
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: String,
+}
+
+impl Config {
+    /// Defaults, then the file, then the environment, then the command line.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        listen: Option<&str>,
+        data_dir: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let mut builder =
+            config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("VEDETTE")
+            .prefix_separator("_")
+            .separator("__")
+            .source(Some(environment()));
+        let config: Self = builder
+            .add_source(environment)
+            .set_override_option("server.listen", listen)?
+            .set_override_option("server.data_dir", data_dir.and_then(Path::to_str))?
+            .build()
+            .context("the settings cannot be read")?
+            .try_deserialize()
+            .context("a setting is not valid (config/default.toml lists all)")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What cannot be told from the type, all together.
+    fn check(&self) -> anyhow::Result<()> {
+        let mut problems = Vec::new();
+        let most = Sandbox::MOST_CONCURRENT_RUNS;
+        if !(1..=most).contains(&self.runner.concurrency) {
+            problems.push(format!("runner.concurrency must be from 1 to {most}"));
+        }
+        if self.scheduler.least_interval_seconds == 0 {
+            problems.push("scheduler.least_interval_seconds must be at least 1".to_owned());
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        bail!("settings: {}", problems.join("; "));
+    }
+
+    /// The address of the database.
+    pub(crate) fn database_url(&self) -> String {
+        if self.database.url.is_empty() {
+            format!(
+                "sqlite://{}",
+                self.server.data_dir.join("vedette.db").display()
+            )
+        } else {
+            self.database.url.clone()
+        }
+    }
+}
+
+/// `VEDETTE_SECTION__KEY` and no other: names without a section are not settings.
+fn environment() -> HashMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| {
+            name.strip_prefix(PREFIX)
+                .is_some_and(|rest| rest.contains("__"))
+        })
+        .collect()
+}
+
+/// A list, or text that is a list in JSON, as the environment gives it.
+fn list_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Json(String),
+    }
+    let texts = match Either::deserialize(deserializer)? {
+        Either::List(list) => list,
+        Either::Json(text) if text.is_empty() => Vec::new(),
+        Either::Json(text) => serde_json::from_str(&text).map_err(|error| {
+            serde::de::Error::custom(format!("`{text}` is not a list in JSON: {error}"))
+        })?,
+    };
+    let parse = |text: String| {
+        text.parse().map_err(|_| {
+            serde::de::Error::custom(format!("`{text}` is not a network such as 10.1.0.0/16"))
+        })
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+/// Where a user's commands keep the compiled engine; `None` without a home.
+pub(crate) fn user_cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = folder("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+    base.is_absolute().then(|| base.join("vedette"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! What is refused, and what goes over what.
+
+use std::io::Write as _;
+
+use super::*;
+
+fn load(file: &str) -> anyhow::Result<Config> {
+    let mut written = tempfile::NamedTempFile::new().unwrap();
+    written.write_all(file.as_bytes()).unwrap();
+    Config::load(Some(written.path()), None, None)
+}
+
+#[test]
+fn the_defaults_are_good() {
+    let config = Config::load(None, None, None).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.database_url(), "sqlite://./data/vedette.db");
+    assert_eq!(config.auth.registration, RegistrationSetting::Invite);
+    assert!(config.egress.allow.is_empty());
+}
+
+#[test]
+fn the_command_line_goes_over_the_file() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[server]\nlisten = \"127.0.0.1:1\"\n[egress]\nallow = [\"10.0.0.0/8\"]")
+        .unwrap();
+    let config = Config::load(Some(file.path()), Some("127.0.0.1:2"), None).unwrap();
+    assert_eq!(config.server.listen.port(), 2);
+    assert_eq!(config.egress.allow.len(), 1);
+}
+
+#[test]
+fn what_is_not_a_setting_is_named() {
+    for (file, name) in [
+        ("[server]\nlisten = \"nowhere\"", "listen"),
+        ("[server]\nport = 1", "port"),
+        ("[sever]\nlisten = \"127.0.0.1:1\"", "sever"),
+        ("[egress]\nallow = [\"10.0.0.0/40\"]", "10.0.0.0/40"),
+        ("[egress]\nallow = \"10.0.0.0/8\"", "10.0.0.0/8"),
+        ("[auth]\nregistration = \"everyone\"", "everyone"),
+        ("[runner]\nisolation = \"process\"", "process"),
+        ("[runner]\nconcurrency = 0", "runner.concurrency"),
+        (
+            "[scheduler]\nleast_interval_seconds = 0",
+            "least_interval_seconds",
+        ),
+    ] {
+        let error = format!("{:#}", load(file).expect_err(file));
+        assert!(error.contains(name), "{file}: {error}");
+    }
+    assert!(Config::load(Some(Path::new("/nowhere/at/all.toml")), None, None).is_err());
+}
+
+#[test]
+fn a_list_may_be_json() {
+    let config = load("[egress]\nallow = '[\"10.0.0.0/8\", \"fd00::/8\"]'").unwrap();
+    assert_eq!(config.egress.allow.len(), 2);
+}
+
+#[test]
+fn the_example_for_production_is_good() {
+    let text = include_str!("../../../config/production.toml");
+    assert!(
+        load(text)
+            .unwrap()
+            .database_url()
+            .starts_with("postgres://")
+    );
+}

@@ -1,0 +1,10 @@
+//! The binary as its users meet it: commands, files, signals, and HTTP against a real target.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod check;
+mod crash;
+mod egress;
+mod serve;
+mod target;
+mod vedette;
+mod walkthrough;
