@@ -1,0 +1,95 @@
+//! The parts of a run, each measured by itself; `vedette bench` measures the whole. Ask with
+//! `cargo bench -p vedette-sandbox`, or `-- --profile-time 10 small_run` under a profiler.
+
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::{Map, json};
+use vedette_core::{Status, SystemClock};
+use vedette_egress::{Guard, Policy};
+use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions};
+
+/// Nothing but a verdict: what a run costs before the script does anything.
+const EMPTY: &str = "export default () => ({ success: true });";
+
+/// JSON, promises and a line of log.
+const SMALL: &str = r"
+const answer = async (url) => ({ status: 200, body: JSON.stringify({ url, items: [1, 2, 3], state: 'ok' }) });
+
+export default async function ({ params }) {
+  const response = await answer(params.url);
+  const body = JSON.parse(response.body);
+  const sum = body.items.reduce((total, item) => total + item, 0);
+  console.log('checked', body.url, sum);
+  return { success: sum === 6, data: { sum, state: body.state } };
+}
+";
+
+/// The classes that a script meets when it makes requests, without one.
+const CLASSES: &str = r"
+export default function () {
+  const url = new URL('https://example.com/a?b=c');
+  url.searchParams.set('d', 'e');
+  const headers = new Headers({ accept: 'application/json', 'x-test': 'yes' });
+  return { success: url.href.endsWith('d=e') && headers.has('accept') };
+}
+";
+
+/// Pure computing: what metering costs shows here first.
+const LOOP: &str = r"
+export default function () {
+  let sum = 0;
+  for (let i = 0; i < 10000; i++) sum += i % 7;
+  return { success: sum > 0 };
+}
+";
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(SandboxOptions {
+        max_concurrent_runs: 8,
+        cache: None,
+        guard: Guard::new(Policy::default()).expect("the guard comes up"),
+        clock: Arc::new(SystemClock),
+    })
+    .expect("the sandbox comes up")
+}
+
+async fn run(sandbox: &Sandbox, bytecode: &Bytecode) {
+    let mut params = Map::new();
+    params.insert("url".to_owned(), json!("https://example.com/"));
+    let inputs = RunInputs {
+        params,
+        ..RunInputs::default()
+    };
+    let outcome = sandbox.run(bytecode, inputs).await;
+    assert_eq!(outcome.status, Status::Success, "{outcome:?}");
+}
+
+fn parts(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let sandbox = sandbox();
+    for (name, source) in [
+        ("empty_run", EMPTY),
+        ("small_run", SMALL),
+        ("classes_run", CLASSES),
+        ("loop_run", LOOP),
+    ] {
+        let bytecode = runtime
+            .block_on(sandbox.compile(source))
+            .expect("it compiles");
+        criterion.bench_function(name, |bencher| {
+            bencher.to_async(&runtime).iter(|| run(&sandbox, &bytecode));
+        });
+    }
+    criterion.bench_function("compile_small", |bencher| {
+        bencher
+            .to_async(&runtime)
+            .iter(|| async { sandbox.compile(SMALL).await.expect("it compiles") });
+    });
+}
+
+criterion_group!(benches, parts);
+criterion_main!(benches);
