@@ -65,18 +65,18 @@ const FETCH_KINDS = {
 const MAX_CAUSES = 8;
 
 /** What a thrown value means for the outcome: a request that failed counts also as a cause. */
-function kindOf(error) {
-  let current = error;
-  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
-    const code = FetchError.codeOf(current);
-    if (code !== undefined) return FETCH_KINDS[code] ?? 'target-failed';
-    if (DOMException.isTimeout(current)) return 'target-failed';
-    const kind = VerdictError.kindOf(current);
-    if (kind !== undefined) return kind;
-    if (current instanceof InternalError && current.message === 'out of memory') return 'memory-limit';
-    current = current instanceof AggregateError ? current.errors?.[0] : current.cause;
-  }
-  return 'thrown';
+function kindOf(error, depth = 0) {
+  if (depth >= MAX_CAUSES || typeof error !== 'object' || error === null) return 'thrown';
+  const code = FetchError.codeOf(error);
+  if (code !== undefined) return FETCH_KINDS[code] ?? 'target-failed';
+  if (DOMException.isTimeout(error)) return 'target-failed';
+  const kind = VerdictError.kindOf(error);
+  if (kind !== undefined) return kind;
+  if (error instanceof InternalError && error.message === 'out of memory') return 'memory-limit';
+  if (!(error instanceof AggregateError)) return kindOf(error.cause, depth + 1);
+  // Only what failed because of the target in every part failed because of the target.
+  const kinds = Array.from(error.errors).slice(0, MAX_CAUSES).map((part) => kindOf(part, depth + 1));
+  return kinds.find((part) => part !== 'target-failed') ?? kinds[0] ?? 'thrown';
 }
 
 /** `name: message (file:line:column)`, from any value, whatever its getters do. */

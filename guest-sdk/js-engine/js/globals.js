@@ -29,4 +29,4 @@ for (const name in visible) {
   Object.defineProperty(globalThis, name, { value: visible[name], writable: true, enumerable: false, configurable: true });
 }
 
-return { invoke, settle, fireTimer, explain };
+return { invoke, settle, fireTimer, explain, warmUp };

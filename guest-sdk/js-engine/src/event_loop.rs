@@ -43,6 +43,11 @@ pub enum Unsettled<'js> {
     Deadlock,
 }
 
+/// Forgets what the warm-up left behind.
+pub fn forget_all() {
+    PENDING.take();
+}
+
 /// Sets the zero of [`elapsed_ms`].
 pub fn start_clock() {
     PENDING.with_borrow_mut(|pending| pending.started = Some(Instant::now()));
@@ -100,7 +105,7 @@ pub fn settle<'js>(
     promise: &Promise<'js>,
 ) -> std::result::Result<Value<'js>, Unsettled<'js>> {
     loop {
-        while ctx.execute_pending_job() {}
+        run_jobs(ctx).map_err(Unsettled::Rejected)?;
         match promise.state() {
             PromiseState::Pending => {}
             PromiseState::Resolved | PromiseState::Rejected => {
@@ -119,6 +124,17 @@ pub fn settle<'js>(
     }
 }
 
+/// Runs microtasks until none is left. What one of them throws outside of any promise, as with
+/// `queueMicrotask`, is the error.
+fn run_jobs<'js>(ctx: &Ctx<'js>) -> std::result::Result<(), Value<'js>> {
+    while ctx.execute_pending_job() {
+        if ctx.has_exception() {
+            return Err(ctx.catch());
+        }
+    }
+    Ok(())
+}
+
 /// The JavaScript value that was thrown.
 pub fn thrown<'js>(ctx: &Ctx<'js>, error: CaughtError<'js>) -> Value<'js> {
     match error {
@@ -133,53 +149,25 @@ pub fn thrown<'js>(ctx: &Ctx<'js>, error: CaughtError<'js>) -> Value<'js> {
     }
 }
 
-/// One turn: the timer that is due, or whatever the host has ready. `false`: nothing is pending.
+/// One turn: what the host has ready, or else the timer that is due. `false`: nothing is pending.
+///
+/// An answer that is here comes before a timer that is due: a run that was held up must not abort
+/// a request that was answered in time.
 fn step<'js>(ctx: &Ctx<'js>, realm: &Realm) -> Result<bool> {
-    let next = PENDING.with_borrow_mut(next_timer);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "never negative"
-    )]
-    let now = elapsed_ms() as u64;
-    if let Some((due, id)) = next
-        && due <= now
-    {
-        PENDING.with_borrow_mut(|pending| {
-            pending.timers.pop();
-            pending.live_timers.remove(&id)
-        });
-        let mut args = Args::new(ctx.clone(), 1);
-        args.push_arg(id)?;
-        realm.fire_timer(ctx).call_arg::<()>(args)?;
-        return Ok(true);
-    }
-    let waited = PENDING.with_borrow(|pending| {
-        if pending.requests.is_empty() && next.is_none() {
-            return None;
-        }
-        let requests: Vec<_> = pending
-            .requests
-            .iter()
-            .map(|(_, request)| request)
-            .collect();
-        let timeout = next.map(|(due, _)| u32::try_from(due - now).unwrap_or(u32::MAX));
-        Some(wait_any(&requests, timeout))
-    });
-    let Some(ready) = waited else {
+    let timer = PENDING.with_borrow_mut(next_timer);
+    let until_timer = timer.map(|(due, _)| due.saturating_sub(now_ms()));
+    let Some(ready) = wait(until_timer) else {
         return Ok(false);
     };
-    let ready: Vec<_> = PENDING.with_borrow_mut(|pending| {
-        // From the back, so that the positions stay true.
-        let mut positions: Vec<_> = ready.into_iter().map(|at| at as usize).collect();
-        positions.sort_unstable();
-        positions
-            .into_iter()
-            .rev()
-            .map(|at| pending.requests.remove(at))
-            .collect()
-    });
-    for (id, request) in ready.into_iter().rev() {
+    if ready.is_empty() {
+        if let Some((due, id)) = timer
+            && due <= now_ms()
+        {
+            fire_timer(ctx, realm, id)?;
+        }
+        return Ok(true);
+    }
+    for (id, request) in ready {
         let settle = realm.settle(ctx);
         match request.take() {
             Ok(response) => {
@@ -188,9 +176,54 @@ fn step<'js>(ctx: &Ctx<'js>, realm: &Realm) -> Result<bool> {
             }
             Err(error) => settle.call::<_, ()>((id, error_array(ctx, &error)?))?,
         }
-        while ctx.execute_pending_job() {}
+        run_jobs(ctx).map_err(|value| ctx.throw(value))?;
     }
     Ok(true)
+}
+
+/// Takes the requests that are ready, waiting for one or for the next timer. `None`: there is
+/// nothing to wait for.
+fn wait(until_timer_ms: Option<u64>) -> Option<Vec<(u32, PendingResponse)>> {
+    PENDING.with_borrow_mut(|pending| {
+        if pending.requests.is_empty() && until_timer_ms.is_none_or(|ms| ms == 0) {
+            return until_timer_ms.map(|_| Vec::new());
+        }
+        let requests: Vec<_> = pending
+            .requests
+            .iter()
+            .map(|(_, request)| request)
+            .collect();
+        let timeout = until_timer_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX));
+        let mut positions = wait_any(&requests, timeout);
+        // From the back, so that the positions stay true; then in the order of their start.
+        positions.sort_unstable();
+        let mut ready: Vec<_> = positions
+            .into_iter()
+            .rev()
+            .map(|at| pending.requests.remove(at as usize))
+            .collect();
+        ready.reverse();
+        Some(ready)
+    })
+}
+
+fn fire_timer<'js>(ctx: &Ctx<'js>, realm: &Realm, id: u32) -> Result<()> {
+    PENDING.with_borrow_mut(|pending| {
+        pending.timers.pop();
+        pending.live_timers.remove(&id)
+    });
+    let mut args = Args::new(ctx.clone(), 1);
+    args.push_arg(id)?;
+    realm.fire_timer(ctx).call_arg::<()>(args)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "never negative"
+)]
+fn now_ms() -> u64 {
+    elapsed_ms() as u64
 }
 
 /// The next live timer, after dropping those that were cleared.

@@ -10,6 +10,7 @@
 
 mod compile;
 mod event_loop;
+mod heap;
 mod natives;
 mod realm;
 mod run;
@@ -27,6 +28,10 @@ mod bindings {
 struct Engine;
 
 impl bindings::Guest for Engine {
+    fn compile_prelude(source: String) -> Vec<u8> {
+        realm::compile_prelude(source)
+    }
+
     fn init() {
         realm::build();
     }

@@ -36,6 +36,9 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
 /// More than this cannot pass to the host in one call; the host's own limits are narrower.
 const MAX_REQUEST_BYTES: usize = 6 * 1024 * 1024;
 
+/// The host allows fewer; lifting very many would use up what one host call may move.
+const MAX_HEADERS: usize = 1_000;
+
 /// Starts a request: its id, or `[code, message]` when the host refuses at once.
 ///
 /// Header names and values alternate in `headers`; values are "isomorphic" strings, one
@@ -53,7 +56,11 @@ fn start<'js>(
     let text_bytes: usize = headers.iter().map(String::len).sum();
     if body_bytes + text_bytes + url.len() + method.len() > MAX_REQUEST_BYTES {
         let why = format!("a request has at most {MAX_REQUEST_BYTES} bytes");
-        return error_array(&ctx, &FetchError::InvalidRequest(why))?.into_js(&ctx);
+        return error_array(&ctx, &FetchError::Limit(why))?.into_js(&ctx);
+    }
+    if headers.len() / 2 > MAX_HEADERS {
+        let why = format!("a request has at most {MAX_HEADERS} headers");
+        return error_array(&ctx, &FetchError::Limit(why))?.into_js(&ctx);
     }
     let request = Request {
         method,

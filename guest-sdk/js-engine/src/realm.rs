@@ -1,16 +1,16 @@
 //! The JavaScript realm: QuickJS with its limits, and the globals of `js/`.
 
-use std::{
-    alloc::{Layout, alloc, dealloc},
-    cell::OnceCell,
-};
+use std::cell::OnceCell;
 
 use javy::{
     Config, Runtime,
-    quickjs::{Ctx, Function, Object, Persistent, context::EvalOptions, qjs},
+    quickjs::{
+        Context, Ctx, Error, Function, Module, Object, Persistent, Promise, Result,
+        Runtime as QuickJs, WriteOptions, qjs,
+    },
 };
 
-use crate::natives;
+use crate::{bindings, event_loop, heap, natives};
 
 /// QuickJS refuses to hold more than this, so that a script meets a catchable `InternalError`
 /// before the host's limit of 64 MiB ends the run.
@@ -19,27 +19,6 @@ const JS_MEMORY_BYTES: usize = 48 * 1024 * 1024;
 /// Allocation after which cycles are collected. The default of `javy` is never, which lets
 /// garbage that refers to itself grow without end.
 const GC_THRESHOLD_BYTES: usize = 2 * 1024 * 1024;
-
-/// Free heap in the snapshot. More of it would cost more to reset after each run than it saves.
-const HEADROOM_BYTES: usize = 128 * 1024;
-
-/// The JavaScript half of the realm: one function body, in the order of use.
-const PRELUDE: &str = concat!(
-    "(function (host) { 'use strict';\n",
-    include_str!("../js/errors.js"),
-    include_str!("../js/url.js"),
-    include_str!("../js/timers.js"),
-    include_str!("../js/abort.js"),
-    include_str!("../js/headers.js"),
-    include_str!("../js/body.js"),
-    include_str!("../js/response.js"),
-    include_str!("../js/fetch.js"),
-    include_str!("../js/console.js"),
-    include_str!("../js/base64.js"),
-    include_str!("../js/verdict.js"),
-    include_str!("../js/globals.js"),
-    "\n})",
-);
 
 /// What the prelude hands back to Rust.
 pub struct Realm {
@@ -105,7 +84,8 @@ pub fn build() {
     let runtime = Runtime::new(config).expect("QuickJS starts");
     let context = runtime.context().clone();
     let realm = context.with(|ctx| {
-        let internals = load_prelude(&ctx);
+        let internals = load_prelude(&ctx).unwrap_or_else(|error| fail(&ctx, error));
+        warm_up(&ctx, &internals).unwrap_or_else(|error| fail(&ctx, error));
         let keep = |name: &str| {
             let function: Function<'_> = internals.get(name).expect("the prelude returns it");
             Persistent::save(&ctx, function)
@@ -119,37 +99,7 @@ pub fn build() {
         }
     });
     REALM.with(|cell| cell.set(realm).ok().expect("`init` is called once"));
-    plug_holes();
-}
-
-/// Leaves the heap with one free stretch at its end, [`HEADROOM_BYTES`] long.
-///
-/// Building the realm leaves free gaps all over the heap. A run would fill these first, and so
-/// write to nearly every page of the snapshot: each page written is a page copied, kept while the
-/// run waits, and reset after it. The gaps are taken for good instead, largest first.
-fn plug_holes() {
-    let layout = |size: usize| Layout::from_size_align(size, 8).expect("a small power of two");
-    // SAFETY: each block is either left alone for ever or freed once, with its own layout.
-    unsafe {
-        // The block that memory grows for lies behind every gap.
-        let end = loop {
-            let pages = core::arch::wasm32::memory_size(0);
-            let block = alloc(layout(HEADROOM_BYTES));
-            if core::arch::wasm32::memory_size(0) > pages {
-                break block;
-            }
-        };
-        dealloc(end, layout(HEADROOM_BYTES));
-        for size in (1..=4096).rev().map(|steps| steps * 16) {
-            loop {
-                let block = alloc(layout(size));
-                if block.is_null() || block >= end {
-                    dealloc(block, layout(size));
-                    break;
-                }
-            }
-        }
-    }
+    heap::begin_runs();
 }
 
 /// Gives the realm to `f`.
@@ -161,18 +111,48 @@ pub fn with<R>(f: impl FnOnce(&Realm) -> R) -> R {
     })
 }
 
-fn load_prelude<'js>(ctx: &Ctx<'js>) -> Object<'js> {
-    let mut options = EvalOptions::default();
-    options.filename = Some("vedette".to_owned());
-    let loaded = ctx
-        .eval_with_options::<Function<'js>, _>(PRELUDE, options)
-        .and_then(|prelude| prelude.call::<_, Object<'js>>((natives::object(ctx)?,)));
-    match loaded {
-        Ok(internals) => internals,
-        // Only ever seen while the engine is being built: `init` runs before the snapshot.
-        Err(error) => panic!(
-            "the prelude fails: {}",
-            javy::from_js_error(ctx.clone(), error)
-        ),
-    }
+/// The JavaScript half of the realm as bytecode, made by an instance of its own: the snapshot has
+/// neither the parser's leavings nor the text.
+pub fn compile_prelude(source: String) -> Vec<u8> {
+    let runtime = QuickJs::new().expect("QuickJS starts");
+    let context = Context::full(&runtime).expect("QuickJS makes a context");
+    context.with(|ctx| {
+        let options = WriteOptions {
+            strip_source: true,
+            strip_debug: true,
+            ..WriteOptions::default()
+        };
+        Module::declare(ctx.clone(), "vedette", source)
+            .and_then(|module| module.write(options))
+            .unwrap_or_else(|error| fail(&ctx, error))
+    })
+}
+
+fn load_prelude<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    // Functions go on reading their code where it lies.
+    let bytecode = bindings::prelude().leak();
+    // SAFETY: `compile_prelude` made it, with this very engine.
+    let module = unsafe { Module::load(ctx.clone(), bytecode) }?;
+    let (module, loaded) = module.eval()?;
+    loaded.finish::<()>()?;
+    let prelude: Function<'js> = module.get("default")?;
+    prelude.call((natives::object(ctx)?,))
+}
+
+/// Makes what a run needs first (`js/warm_up.js`).
+fn warm_up<'js>(ctx: &Ctx<'js>, internals: &Object<'js>) -> Result<()> {
+    let warm_up: Function<'js> = internals.get("warmUp")?;
+    let done: Promise<'js> = warm_up.call(())?;
+    done.finish::<()>()?;
+    event_loop::forget_all();
+    ctx.run_gc();
+    Ok(())
+}
+
+/// Only ever seen while the engine is being built: `init` runs before the snapshot.
+fn fail(ctx: &Ctx<'_>, error: Error) -> ! {
+    panic!(
+        "the prelude fails: {}",
+        javy::from_js_error(ctx.clone(), error)
+    )
 }

@@ -27,13 +27,21 @@ const SHADOW_STACK_BYTES: usize = 256 * 1024;
 /// What Debian calls the tools.
 const PACKAGES: &str = "clang-19 llvm-19 libclang-19-dev libclang-rt-19-dev-wasm32 wasi-libc";
 
+/// The JavaScript half of the realm, in the order of use: the body of one function.
+const PRELUDE: &[&str] = &[
+    "errors", "url", "timers", "abort", "headers", "body", "response", "fetch", "console", "base64",
+    "verdict", "warm_up", "globals",
+];
+
 /// Builds, and either writes `prebuilt/` or compares with it.
 pub(crate) fn engine(root: &Path, check: bool) -> Result<()> {
     let folder = root.join("guest-sdk/js-engine");
     let tools = Tools::find()?;
     install_target()?;
     let component = build(&folder, &tools)?;
-    let snapshot = take_snapshot(&component)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let prelude = read_prelude(&folder.join("js"))?;
+    let snapshot = runtime.block_on(take_snapshot(&component, &prelude))?;
     ensure!(
         !contains(
             &snapshot,
@@ -203,29 +211,60 @@ fn build(folder: &Path, tools: &Tools) -> Result<Vec<u8>> {
     std::fs::read(&built).with_context(|| format!("reading {}", built.display()))
 }
 
+/// A module that exports the function; QuickJS compiles nothing else ahead.
+fn read_prelude(folder: &Path) -> Result<String> {
+    let mut source = "export default function (host) {\n".to_owned();
+    for name in PRELUDE {
+        let path = folder.join(name).with_extension("js");
+        source += &std::fs::read_to_string(&path)
+            .with_context(|| format!("reading {}", path.display()))?;
+    }
+    Ok(source + "\n}")
+}
+
 /// Runs `init` and writes the component anew with the memory as it is then.
-fn take_snapshot(component: &[u8]) -> Result<Vec<u8>> {
+async fn take_snapshot(component: &[u8], prelude: &str) -> Result<Vec<u8>> {
     let mut config = Config::new();
     config.wasm_component_model(true);
     let engine = Engine::new(&config)?;
+    let bytecode = compile_prelude(&engine, component, prelude).await?;
     let mut store = Store::new(&engine, ());
     let mut wizer = Wizer::new();
     // The component goes on exporting `init`, which wizer cannot take out of a component; the
     // host never calls it.
     wizer.init_func("init").keep_init_func(true);
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
-        let linker = frozen_world(store.engine(), component)?;
+        let linker = frozen_world(store.engine(), component, bytecode.clone())?;
         linker.instantiate_async(store, component).await
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (bytes, _) = runtime.block_on(snapshot)?;
+    let (bytes, _) = snapshot.await?;
     Ok(bytes)
+}
+
+async fn compile_prelude(engine: &Engine, component: &[u8], prelude: &str) -> Result<Vec<u8>> {
+    let component = Component::new(engine, component)?;
+    let mut store = Store::new(engine, ());
+    let linker = frozen_world(engine, &component, Vec::new())?;
+    let instance = linker.instantiate_async(&mut store, &component).await?;
+    let compile =
+        instance.get_typed_func::<(&str,), (Vec<u8>,)>(&mut store, "compile-prelude")?;
+    let (bytecode,) = compile.call_async(&mut store, (prelude,)).await?;
+    Ok(bytecode)
 }
 
 /// Imports while the snapshot is taken: time stands still, random numbers are constant, the
 /// environment is empty, and everything else ends the build.
-fn frozen_world(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<()>> {
+fn frozen_world(
+    engine: &Engine,
+    component: &Component,
+    prelude: Vec<u8>,
+) -> wasmtime::Result<Linker<()>> {
     let mut linker = Linker::new(engine);
+    linker
+        .root()
+        .func_wrap("prelude", move |_: StoreContextMut<'_, ()>, (): ()| {
+            Ok((prelude.clone(),))
+        })?;
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
         let Some(interface) = name.split('@').next() else {
