@@ -13,6 +13,7 @@ mod event_loop;
 mod heap;
 mod natives;
 mod realm;
+mod rejections;
 mod run;
 mod urls;
 

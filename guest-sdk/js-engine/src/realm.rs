@@ -10,7 +10,7 @@ use javy::{
     },
 };
 
-use crate::{bindings, event_loop, heap, natives};
+use crate::{bindings, event_loop, heap, natives, rejections};
 
 /// QuickJS refuses to hold more than this, so that a script meets a catchable `InternalError`
 /// before the host's limit of 64 MiB ends the run.
@@ -145,6 +145,7 @@ fn warm_up<'js>(ctx: &Ctx<'js>, internals: &Object<'js>) -> Result<()> {
     let done: Promise<'js> = warm_up.call(())?;
     done.finish::<()>()?;
     event_loop::forget_all();
+    rejections::watch(ctx);
     ctx.run_gc();
     Ok(())
 }

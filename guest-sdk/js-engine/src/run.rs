@@ -9,6 +9,7 @@ use crate::{
     },
     event_loop::{self, Unsettled, thrown},
     realm::{self, Realm},
+    rejections,
 };
 
 /// Longest error text that leaves the engine, in bytes. The host cuts again.
@@ -68,6 +69,7 @@ fn run_module<'js>(
         .catch(ctx)
         .map_err(rejected)?;
     let parts = event_loop::settle(ctx, realm, &promise).map_err(Failure::Open)?;
+    rejections::log(ctx, realm);
     read_verdict(&parts).map_err(Failure::Known)
 }
 

@@ -22,7 +22,7 @@ use crate::{
 /// What is costly to make and safe to share between runs: roots and the verifier, no connection.
 pub(crate) struct SharedClientParts {
     pinned_roots: Option<RootCertStore>,
-    tls: OnceLock<Option<ClientConfig>>,
+    tls: OnceLock<ClientConfig>,
     lookups: Arc<Semaphore>,
 }
 
@@ -45,14 +45,16 @@ impl SharedClientParts {
 
     /// Reads the roots at the first request, so that a start does not wait for them.
     fn tls(&self) -> Option<ClientConfig> {
-        let make = || {
-            let roots = self.pinned_roots.clone().map_or_else(platform_roots, Ok);
-            let config = roots.and_then(client_config);
-            config
-                .inspect_err(|error| tracing::error!(%error, "TLS cannot be set up"))
-                .ok()
-        };
-        self.tls.get_or_init(make).clone()
+        if let Some(config) = self.tls.get() {
+            return Some(config.clone());
+        }
+        let roots = self.pinned_roots.clone().map_or_else(platform_roots, Ok);
+        let config = roots
+            .and_then(client_config)
+            .inspect_err(|error| tracing::error!(%error, "TLS cannot be set up"))
+            .ok()?;
+        // A failure is not kept: the next request tries again.
+        Some(self.tls.get_or_init(|| config).clone())
     }
 }
 
@@ -62,7 +64,7 @@ impl SharedClientParts {
     reason = "this is the place that may build a client"
 )]
 pub(crate) fn build(guard: &Guard, limits: &SessionLimits) -> Result<Client, FetchError> {
-    let platform = |what: &str| FetchError::Limit(format!("the platform failed: {what}"));
+    let platform = |what: &str| FetchError::Platform(what.to_owned());
     let tls = guard
         .shared
         .tls()
@@ -79,7 +81,6 @@ pub(crate) fn build(guard: &Guard, limits: &SessionLimits) -> Result<Client, Fet
         .connect_timeout(limits.connect_timeout)
         .connector_layer(ConnectTimer)
         .http1_max_headers(100)
-        .http2_max_header_list_size(16 * 1024)
         .user_agent(concat!("Vedette/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| {

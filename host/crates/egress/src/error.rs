@@ -65,7 +65,8 @@ impl Denial {
     }
 }
 
-/// Why no response came. The variants are those of `fetch-error` in `wit/v0.1.0/monitor.wit`.
+/// Why no response came. The variants are those of `fetch-error` in `wit/v0.1.0/monitor.wit`, and
+/// [`FetchError::Platform`], which a guest sees as a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The guard refused.
@@ -106,6 +107,10 @@ pub enum FetchError {
     /// A limit of the run is reached; which.
     #[error("limit: {0}")]
     Limit(String),
+    /// A fault of ours, such as too few file descriptors: it says nothing about the target, and
+    /// the run that it happened in has no verdict about it.
+    #[error("platform: {0}")]
+    Platform(String),
     /// What came is not a valid HTTP response.
     #[error("protocol: {0}")]
     Protocol(String),

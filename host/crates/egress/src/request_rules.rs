@@ -35,6 +35,13 @@ pub struct Request {
     pub timeout: Option<Duration>,
 }
 
+/// The longest registered method has 17 bytes.
+pub(crate) const MAX_METHOD_BYTES: usize = 32;
+/// More headers than any server takes.
+const MAX_HEADERS: usize = 100;
+/// As much of a header's name as an error repeats.
+const SHOWN_NAME_BYTES: usize = 64;
+
 /// Methods of the Fetch standard that are written in any case (section 2.2.1).
 const NORMALIZED: &[&str] = &["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
 /// "Forbidden method" of the Fetch standard.
@@ -73,6 +80,11 @@ const METHOD_OVERRIDES: &[&str] = &[
 /// # Errors
 /// When it is not a token, or one that no script may use.
 pub fn check_method(method: &str) -> Result<Method, FetchError> {
+    if method.len() > MAX_METHOD_BYTES {
+        return Err(FetchError::InvalidRequest(format!(
+            "the method has more than {MAX_METHOD_BYTES} bytes"
+        )));
+    }
     let upper = method.to_ascii_uppercase();
     if FORBIDDEN_METHODS.contains(&upper.as_str()) {
         return Err(Denial::new(Stage::Header, format!("method {upper} is not allowed")).into());
@@ -101,8 +113,13 @@ pub fn check_headers(
         .sum();
     if bytes > limits.max_request_header_bytes {
         let most = limits.max_request_header_bytes;
-        return Err(FetchError::InvalidRequest(format!(
+        return Err(FetchError::Limit(format!(
             "the headers have more than {most} bytes"
+        )));
+    }
+    if headers.len() > MAX_HEADERS {
+        return Err(FetchError::Limit(format!(
+            "more than {MAX_HEADERS} headers"
         )));
     }
     let mut map = HeaderMap::new();
@@ -113,7 +130,8 @@ pub fn check_headers(
         check_header_name(&name, value)?;
         let value = HeaderValue::from_bytes(value).map_err(|_| {
             FetchError::InvalidRequest(format!(
-                "the value of header `{name}` is not valid (RFC 9110)"
+                "the value of header `{}` is not valid (RFC 9110)",
+                shown(name.as_str())
             ))
         })?;
         map.append(name, value);
@@ -137,7 +155,11 @@ fn check_header_name(name: &HeaderName, value: &[u8]) -> Result<(), FetchError> 
     } else {
         return Ok(());
     };
-    Err(Denial::new(Stage::Header, format!("header `{text}` {rule}")).into())
+    Err(Denial::new(Stage::Header, format!("header `{}` {rule}", shown(text))).into())
+}
+
+fn shown(name: &str) -> &str {
+    &name[..name.floor_char_boundary(SHOWN_NAME_BYTES)]
 }
 
 /// Checks the sizes of URL and body.
@@ -146,13 +168,13 @@ fn check_header_name(name: &HeaderName, value: &[u8]) -> Result<(), FetchError> 
 /// When one is over its limit.
 pub fn check_sizes(request: &Request, limits: &SessionLimits) -> Result<(), FetchError> {
     if request.url.len() > MAX_URL_BYTES {
-        return Err(FetchError::InvalidRequest(format!(
+        return Err(FetchError::Limit(format!(
             "the URL has more than {MAX_URL_BYTES} bytes"
         )));
     }
     let most = limits.max_request_body_bytes;
     if request.body.as_ref().is_some_and(|body| body.len() > most) {
-        return Err(FetchError::InvalidRequest(format!(
+        return Err(FetchError::Limit(format!(
             "the body has more than {most} bytes"
         )));
     }

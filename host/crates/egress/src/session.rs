@@ -4,11 +4,15 @@ use std::{
     collections::HashMap,
     error::Error as StdError,
     io,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Version};
+use bytes::Bytes;
+use http::{HeaderMap, Version, header};
 use reqwest::Client;
 use tokio::sync::Semaphore;
 use vedette_core::RequestRecord;
@@ -19,14 +23,16 @@ use crate::{
     client,
     facts::{HOP, Hop, SharedHop},
     redirect::{self, HopRequest},
-    request_rules::{check_headers, check_method, check_sizes},
-    resolver::DnsFailure,
+    request_rules::{MAX_METHOD_BYTES, check_headers, check_method, check_sizes},
+    resolver::LookupError,
     tls, url_rules,
 };
 
 const MIB: u64 = 1024 * 1024;
 /// URLs are cut at this many bytes in records.
 const RECORDED_URL_BYTES: usize = 2 * 1024;
+/// And errors at this many.
+const RECORDED_ERROR_BYTES: usize = 1024;
 
 /// What the requests of one run may use.
 #[derive(Debug, Clone)]
@@ -51,6 +57,9 @@ pub struct SessionLimits {
     pub max_request_header_bytes: usize,
     /// Body of a request.
     pub max_request_body_bytes: usize,
+    /// URLs, headers and bodies of all requests. They are held from the start of a request, also
+    /// while it waits for its turn.
+    pub max_total_request_bytes: usize,
 }
 
 impl Default for SessionLimits {
@@ -66,6 +75,7 @@ impl Default for SessionLimits {
             max_redirects: 5,
             max_request_header_bytes: 32 * 1024,
             max_request_body_bytes: 5 * 1024 * 1024,
+            max_total_request_bytes: 20 * 1024 * 1024,
         }
     }
 }
@@ -83,7 +93,7 @@ pub struct Response {
     pub url: String,
     /// Whether a redirect was followed.
     pub redirected: bool,
-    /// `HTTP/1.1` or `HTTP/2.0`.
+    /// `HTTP/1.1` or `HTTP/1.0`.
     pub http_version: String,
     /// Address and port that answered.
     pub remote_address: Option<String>,
@@ -105,6 +115,8 @@ struct Inner {
     received: Received,
     client: OnceLock<Result<Client, FetchError>>,
     records: Mutex<Vec<RequestRecord>>,
+    sent_bytes: AtomicUsize,
+    platform_failed: AtomicBool,
     /// By authority: a reused connection makes no handshake to learn from.
     tls: Mutex<HashMap<String, TlsInfo>>,
 }
@@ -121,6 +133,8 @@ impl Session {
             received: Received::default(),
             client: OnceLock::new(),
             records: Mutex::default(),
+            sent_bytes: AtomicUsize::new(0),
+            platform_failed: AtomicBool::new(false),
             tls: Mutex::default(),
             limits,
         }))
@@ -150,6 +164,17 @@ impl Session {
         })
     }
 
+    /// Notes that a request failed because of us.
+    pub fn note_platform_fault(&self) {
+        self.0.platform_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request failed because of us, so that what the run says about the target may be
+    /// wrong.
+    pub fn platform_failed(&self) -> bool {
+        self.0.platform_failed.load(Ordering::Relaxed)
+    }
+
     /// The requests so far in the order of their start; one in flight counts as cancelled.
     pub fn records(&self) -> Vec<RequestRecord> {
         self.0
@@ -170,10 +195,21 @@ impl Inner {
                 "more than {most} requests in one run"
             )));
         }
-        let cut = |text: &str, most: usize| text[..text.floor_char_boundary(most)].to_owned();
+        let headers = request.headers.iter();
+        let bytes = request.url.len()
+            + request.body.as_ref().map_or(0, Vec::len)
+            + headers
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
+        let most = self.limits.max_total_request_bytes;
+        if self.sent_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > most {
+            return Err(FetchError::Limit(format!(
+                "more than {most} bytes of requests in one run"
+            )));
+        }
         records.push(RequestRecord {
-            method: cut(&request.method, 32).replace('\0', "\u{fffd}"),
-            url: cut(&request.url, RECORDED_URL_BYTES).replace('\0', "\u{fffd}"),
+            method: recorded(&request.method, MAX_METHOD_BYTES),
+            url: recorded(&request.url, RECORDED_URL_BYTES),
             status: None,
             error: Some(IN_FLIGHT.to_owned()),
             started_at_ms: ms(self.started.elapsed()),
@@ -200,7 +236,12 @@ impl Inner {
         let record = &mut records[position];
         record.total_ms = ms(total);
         match answer {
-            Err(error) => record.error = Some(error.to_string()),
+            Err(error) => {
+                if matches!(error, FetchError::Platform(_)) {
+                    self.platform_failed.store(true, Ordering::Relaxed);
+                }
+                record.error = Some(recorded(&error.to_string(), RECORDED_ERROR_BYTES));
+            }
             Ok((response, redirects)) => {
                 let timings = &response.timings;
                 // Without waiting for a turn and without our own set-up.
@@ -227,7 +268,7 @@ impl Inner {
             method: check_method(&request.method)?,
             url: target.url,
             headers: check_headers(&request.headers, &self.limits)?,
-            body: request.body,
+            body: request.body.map(Bytes::from),
         };
         let _turn = self.turns.acquire().await.expect("never closed");
         let limit = self.limits.request_timeout;
@@ -254,13 +295,13 @@ impl Inner {
             let head = HOP.scope(facts.clone(), self.send(&client, &request)).await;
             let (mut answer, head_at) = head.map_err(|error| explain(error, &facts))?;
             if redirect::is_redirect(answer.status()) && mode != RedirectMode::Manual {
+                if mode == RedirectMode::Error && answer.headers().contains_key(header::LOCATION) {
+                    let why = "the response is a redirect, which the request does not allow";
+                    return Err(FetchError::Protocol(why.to_owned()));
+                }
                 let policy = &self.guard.policy;
                 let next = redirect::target(policy, &request.url, answer.headers())?;
                 match next {
-                    Some(_) if mode == RedirectMode::Error => {
-                        let why = "the response is a redirect, which the request does not allow";
-                        return Err(FetchError::Protocol(why.to_owned()));
-                    }
                     Some(_) if redirects >= self.limits.max_redirects => {
                         return Err(FetchError::TooManyRedirects);
                     }
@@ -370,7 +411,6 @@ fn header_list(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2.0",
         _ => "HTTP/1.1",
     }
 }
@@ -384,6 +424,9 @@ fn explain(error: FetchError, facts: &SharedHop) -> FetchError {
     }
 }
 
+/// hyper's words for a limit of ours, which has no public type.
+const HEAD_TOO_LARGE: &str = "message head is too large";
+
 /// Finds the cause of a failed request among the errors that the client wraps.
 pub(crate) fn classify(error: &reqwest::Error) -> FetchError {
     let mut deepest = String::new();
@@ -392,8 +435,11 @@ pub(crate) fn classify(error: &reqwest::Error) -> FetchError {
         if let Some(denial) = cause.downcast_ref::<Denial>() {
             return denial.clone().into();
         }
-        if let Some(failure) = cause.downcast_ref::<DnsFailure>() {
-            return FetchError::Dns(failure.0.clone());
+        if let Some(failure) = cause.downcast_ref::<LookupError>() {
+            return match failure {
+                LookupError::Dns(why) => FetchError::Dns(why.clone()),
+                LookupError::Platform(why) => FetchError::Platform((*why).to_owned()),
+            };
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return FetchError::Tls(tls.to_string());
@@ -413,7 +459,9 @@ pub(crate) fn classify(error: &reqwest::Error) -> FetchError {
             None => cause.source(),
         };
     }
-    if error.is_timeout() {
+    if deepest == HEAD_TOO_LARGE {
+        FetchError::Limit("the head of the response is larger than allowed".to_owned())
+    } else if error.is_timeout() {
         FetchError::Timeout
     } else if error.is_connect() {
         FetchError::Connect(deepest)
@@ -424,17 +472,31 @@ pub(crate) fn classify(error: &reqwest::Error) -> FetchError {
 
 fn classify_io(error: &io::Error) -> Option<FetchError> {
     use io::ErrorKind as K;
+    // ENOMEM, ENFILE, EMFILE, ENETDOWN, ENOBUFS (errno(3), Linux): what we have too little of.
+    if let Some(12 | 23 | 24 | 100 | 105) = error.raw_os_error() {
+        tracing::error!(%error, "a connection could not be made");
+        return Some(FetchError::Platform(
+            "no connection could be made from here".to_owned(),
+        ));
+    }
     match error.kind() {
         K::ConnectionRefused => Some(FetchError::ConnectionRefused),
         K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
             Some(FetchError::ConnectionReset)
         }
         K::TimedOut => Some(FetchError::Timeout),
-        K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown | K::AddrNotAvailable => Some(
+        K::HostUnreachable | K::NetworkUnreachable | K::AddrNotAvailable => Some(
             FetchError::Connect("the network cannot reach the address".to_owned()),
         ),
         _ => None,
     }
+}
+
+/// A text as the database takes it: without NUL, and then cut.
+fn recorded(text: &str, most_bytes: usize) -> String {
+    let mut text = text[..text.floor_char_boundary(most_bytes)].replace('\0', "\u{fffd}");
+    text.truncate(text.floor_char_boundary(most_bytes));
+    text
 }
 
 fn ms(duration: Duration) -> f64 {

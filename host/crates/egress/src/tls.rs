@@ -40,10 +40,11 @@ pub(crate) fn platform_roots() -> Result<RootCertStore, EgressError> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
-        tracing::debug!(%error, "a root certificate of the machine was not read");
+        tracing::warn!(%error, "a root certificate of the machine was not read");
     }
     roots.add_parsable_certificates(native.certs);
     if roots.is_empty() {
+        tracing::warn!("the machine has no root certificates; taking Mozilla's");
         roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     }
     if roots.is_empty() {

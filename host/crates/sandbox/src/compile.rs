@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, format_err};
 
 use crate::{Limits, Sandbox, limits, run::new_store, verdict::error_text};
 
@@ -70,7 +70,12 @@ impl Sandbox {
         };
         let ended = tokio::time::timeout(limits.wall, compiling).await;
         match ended {
-            Err(_) => Err(CompileError::Limit("time")),
+            // A hostile source uses up its fuel long before; what is late with fuel left waited for
+            // a processor.
+            Err(_) => Err(CompileError::Platform(format_err!(
+                "compiling was not done within {} s",
+                limits.wall.as_secs()
+            ))),
             Ok(Err(error)) => Err(classify(error, &store)),
             Ok(Ok(Ok(bytecode))) => Ok(Bytecode(bytecode.into())),
             Ok(Ok(Err(error))) => Err(CompileError::Source {

@@ -132,6 +132,13 @@ fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended {
             ErrorClass::Trap,
             format!("the sandbox stopped the script: {trap}"),
         ),
+        None if format!("{error:?}").contains(HOST_CALL_EXHAUSTED) => {
+            let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
+            (
+                ErrorClass::FetchLimit,
+                format!("the script moved more than {mib} MiB out in one call"),
+            )
+        }
         None => {
             tracing::error!(error = ?error, "a run ended by a fault of the host");
             (ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
@@ -141,12 +148,15 @@ fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended {
 }
 
 fn memory_limit() -> Ended {
-    let mib = limits::MEMORY_BYTES / (1024 * 1024);
     Ended::Error(
         ErrorClass::MemoryLimit,
-        format!("the script needs more than {mib} MiB of memory"),
+        "the script needs more memory than a run may have".to_owned(),
     )
 }
+
+/// wasmtime's words for a call that moves more than [`limits::HOST_CALL_BYTES`]; its error has no
+/// public type.
+const HOST_CALL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
 const PLATFORM_MESSAGE: &str =
     "the platform failed to run the script; this says nothing about the target";
@@ -163,6 +173,7 @@ fn finish(
     duration_ms: f64,
     fuel_used: u64,
 ) -> Outcome {
+    let ended = doubt(ended, &state);
     let requests = state.session.records();
     let peak_memory_bytes = state.memory.peak_bytes();
     let (logs, flags) = state.log.finish();
@@ -198,6 +209,20 @@ fn finish(
         requests,
         logs,
         flags,
+    }
+}
+
+/// What a run says against its target counts only if its requests did not fail because of us.
+fn doubt(ended: Ended, state: &RunState) -> Ended {
+    let is_against_target = match &ended {
+        Ended::Verdict(verdict) => !verdict.success,
+        Ended::TargetFailed(_) | Ended::Error(ErrorClass::FetchLimit, _) => true,
+        Ended::TimedOut | Ended::Error(..) => false,
+    };
+    if is_against_target && state.session.platform_failed() {
+        Ended::Error(ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
+    } else {
+        ended
     }
 }
 

@@ -70,13 +70,13 @@ impl Log {
             self.truncated = true;
             return;
         }
-        let kept = &message[..message.floor_char_boundary(room)];
+        let kept = clean_text(message, room);
         self.truncated |= kept.len() < message.len();
         self.lines_left -= 1;
         self.bytes_left -= kept.len();
         self.lines.push(LogLine {
             log_level,
-            message: clean_text(kept),
+            message: kept,
             timestamp: clock.now(),
         });
     }

@@ -47,20 +47,24 @@ pub(crate) fn read(raw: bindings::Verdict, limits: &Limits) -> Result<Verdict, R
     Ok(Verdict {
         success: raw.success,
         latency: raw.latency,
-        message: raw.message.map(|text| clean_text(&text)),
+        message: raw
+            .message
+            .map(|text| clean_text(&text, limits.result_bytes)),
         data,
     })
 }
 
 /// An error text of the guest, cut and clean.
 pub(crate) fn error_text(text: &str) -> String {
-    clean_text(&text[..text.floor_char_boundary(MESSAGE_BYTES)])
+    clean_text(text, MESSAGE_BYTES)
 }
 
-/// NUL is valid in a string and in JSON, and `PostgreSQL` stores neither: the record must not be
-/// lost for it.
-pub(crate) fn clean_text(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+/// At most so many bytes, without NUL: it is valid in a string and in JSON, and `PostgreSQL` stores
+/// neither: the record must not be lost for it.
+pub(crate) fn clean_text(text: &str, most_bytes: usize) -> String {
+    let mut clean = text[..text.floor_char_boundary(most_bytes)].replace('\0', "\u{fffd}");
+    clean.truncate(clean.floor_char_boundary(most_bytes));
+    clean
 }
 
 /// `None`: nested too deeply.
@@ -70,15 +74,18 @@ fn clean_json(value: Value, depth: usize) -> Option<Value> {
         return None;
     }
     Some(match value {
-        Value::String(text) => Value::String(clean_text(&text)),
+        Value::String(text) => Value::String(clean_text(&text, usize::MAX)),
         Value::Array(items) => {
             let items = items.into_iter().map(|item| clean_json(item, depth + 1));
             Value::Array(items.collect::<Option<_>>()?)
         }
         Value::Object(members) => {
-            let members = members
-                .into_iter()
-                .map(|(name, member)| Some((clean_text(&name), clean_json(member, depth + 1)?)));
+            let members = members.into_iter().map(|(name, member)| {
+                Some((
+                    clean_text(&name, usize::MAX),
+                    clean_json(member, depth + 1)?,
+                ))
+            });
             Value::Object(members.collect::<Option<_>>()?)
         }
         other => other,

@@ -323,29 +323,11 @@ async fn what_is_no_http_is_told_as_such() {
                 )
                 .into_bytes(),
             ),
-            "/head" => Some(
-                format!(
-                    "HTTP/1.1 200 OK\r\n{close}x: {}\r\n\r\n",
-                    "x".repeat(1024 * 1024)
-                )
-                .into_bytes(),
-            ),
-            "/headers" => Some(
-                format!("HTTP/1.1 200 OK\r\n{close}{}\r\n", "a: b\r\n".repeat(500)).into_bytes(),
-            ),
             _ => Some(close.as_bytes().to_vec()),
         }
     })
     .await;
-    for path in [
-        "/garbage",
-        "/no-status",
-        "/short",
-        "/lengths",
-        "/head",
-        "/headers",
-        "/",
-    ] {
+    for path in ["/garbage", "/no-status", "/short", "/lengths", "/"] {
         let found = fetch(&session(), get(server.url(path))).await;
         let is_told = matches!(
             found,
@@ -444,6 +426,70 @@ async fn one_request_line_whatever_the_url_holds() {
         assert!(
             head.contains(&format!("host: {}", server.address)),
             "{head}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_sends_has_an_end() {
+    let server = Server::start(|_| ok("taken")).await;
+    let session = session_with(SessionLimits {
+        max_total_request_bytes: 10_000,
+        ..SessionLimits::default()
+    });
+    let post = || Request {
+        method: "POST".to_owned(),
+        body: Some(vec![b'x'; 4_000]),
+        ..get(server.url("/"))
+    };
+    fetch(&session, post()).await.unwrap();
+    fetch(&session, post()).await.unwrap();
+    let refused = session.fetch(post()).map(drop);
+    assert!(
+        matches!(&refused, Err(FetchError::Limit(why)) if why.contains("bytes of requests")),
+        "{refused:?}"
+    );
+    assert!(!session.platform_failed());
+}
+
+#[tokio::test]
+async fn a_bomb_meets_the_limit_of_decoded_bytes() {
+    let zeros = vec![0; 6 * 1024 * 1024];
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, &zeros).unwrap();
+    let bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 10_000, "{} bytes on the wire", bomb.len());
+    let server = Server::start(move |_| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            bomb.len()
+        );
+        Some([head.as_bytes(), &bomb].concat())
+    })
+    .await;
+    let found = fetch(&session(), get(server.url("/"))).await;
+    assert!(
+        matches!(found, Err(FetchError::BodyTooLarge(_))),
+        "{:?}",
+        found.map(|response| response.body.len())
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_our_limit_and_not_the_targets_fault() {
+    let server = Server::start(|head| {
+        let fields = match head.split(' ').nth(1).unwrap_or("/") {
+            "/long" => format!("x: {}\r\n", "x".repeat(1024 * 1024)),
+            _ => "x-many: 1\r\n".repeat(101),
+        };
+        Some(format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{fields}\r\n").into_bytes())
+    })
+    .await;
+    for path in ["/many", "/long"] {
+        let found = fetch(&session(), get(server.url(path))).await;
+        assert!(
+            matches!(found, Err(FetchError::Limit(_))),
+            "{path}: {found:?}"
         );
     }
 }

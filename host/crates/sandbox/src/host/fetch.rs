@@ -41,7 +41,7 @@ impl Drop for Task {
 
 impl Pending {
     /// Polls the request; true once its answer is here.
-    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> bool {
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>, session: &egress::Session) -> bool {
         if let State::Running(task) = &mut self.0 {
             let Poll::Ready(joined) = Pin::new(&mut task.0).poll(cx) else {
                 return false;
@@ -49,8 +49,9 @@ impl Pending {
             // A panic in the client is ours; the guest sees a failed request, the log the cause.
             let answer = joined.unwrap_or_else(|error| {
                 tracing::error!(error = %error, "a request task ended without an answer");
-                Err(egress::FetchError::Limit(
-                    "the platform failed to make the request".to_owned(),
+                session.note_platform_fault();
+                Err(egress::FetchError::Platform(
+                    "the request could not be made".to_owned(),
                 ))
             });
             self.0 = State::Ready(Box::new(answer));
@@ -58,9 +59,9 @@ impl Pending {
         true
     }
 
-    async fn ready(&mut self) {
+    async fn ready(&mut self, session: &egress::Session) {
         poll_fn(|cx| {
-            if self.poll_ready(cx) {
+            if self.poll_ready(cx, session) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -76,7 +77,7 @@ impl HostPendingResponse for RunState {
         pending: Resource<Pending>,
     ) -> wasmtime::Result<Result<Response, FetchError>> {
         let pending = self.table.get_mut(&pending)?;
-        pending.ready().await;
+        pending.ready(&self.session).await;
         Ok(match std::mem::replace(&mut pending.0, State::Taken) {
             State::Ready(answer) => (*answer).map(Response::from).map_err(FetchError::from),
             State::Running(_) | State::Taken => Err(FetchError::InvalidRequest(
@@ -126,13 +127,13 @@ impl Host for RunState {
         for handle in &pending {
             self.table.get(handle)?;
         }
-        let table = &mut self.table;
+        let (table, session) = (&mut self.table, &self.session);
         let any = poll_fn(|cx| {
             let mut ready = Vec::new();
             for (position, handle) in (0u32..).zip(&pending) {
                 let is_ready = table
                     .get_mut(handle)
-                    .is_ok_and(|pending| pending.poll_ready(cx));
+                    .is_ok_and(|pending| pending.poll_ready(cx, session));
                 if is_ready {
                     ready.push(position);
                 }
@@ -229,6 +230,7 @@ impl From<egress::FetchError> for FetchError {
             E::TooManyRedirects => Self::TooManyRedirects,
             E::BodyTooLarge(limit) => Self::BodyTooLarge(limit),
             E::Limit(which) => Self::Limit(which),
+            E::Platform(why) => Self::Limit(format!("the platform failed: {why}")),
             E::Protocol(why) => Self::Protocol(why),
         }
     }

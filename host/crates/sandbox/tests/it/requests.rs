@@ -146,6 +146,11 @@ async fn a_denied_request_says_so_and_names_no_address() {
         )
         .await;
         assert_error(&outcome, ErrorClass::FetchDenied);
+        let message = outcome.message.unwrap();
+        assert!(message.contains("not allowed"), "{message}");
+        // The script's own URL stands there, but not where a redirect led.
+        let is_redirect = url.contains("/metadata");
+        assert!(!is_redirect || !message.contains("169.254"), "{message}");
     }
 }
 
@@ -231,4 +236,50 @@ async fn the_wall_clock_ends_a_run_that_waits() {
         (Status::Timeout, None),
         "{outcome:#?}"
     );
+}
+
+#[tokio::test]
+async fn an_answer_in_time_is_not_lost_to_a_run_that_was_held_up() {
+    let server = Server::start().await;
+    // The answer is long there when the script comes back, and so is the end of the time limit.
+    let outcome = fetch_body(
+        &server,
+        "const asked = fetch(params.base + '/', { signal: AbortSignal.timeout(200) }); \
+         await fetch(params.base + '/slow'); \
+         const until = Date.now() + 200; while (Date.now() < until) {} \
+         return { success: (await asked).ok };",
+    )
+    .await;
+    assert_success(&outcome);
+}
+
+#[tokio::test]
+async fn very_many_headers_are_a_limit_and_no_fault_of_ours() {
+    let server = Server::start().await;
+    for count in [101, 180_000] {
+        let outcome = fetch_body(
+            &server,
+            &format!(
+                "await fetch(params.base + '/', {{ headers: Array({count}).fill(['set-cookie', '']) }}); \
+                 return {{ success: true }};"
+            ),
+        )
+        .await;
+        assert_error(&outcome, ErrorClass::FetchLimit);
+    }
+}
+
+#[tokio::test]
+async fn of_several_failed_requests_one_that_was_denied_counts() {
+    let server = Server::start().await;
+    let any = |urls: &str| {
+        format!("await Promise.any([{urls}].map((url) => fetch(url))); return {{ success: true }};")
+    };
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("'http://{}/'", closed.local_addr().unwrap());
+    drop(closed);
+    let outcome = fetch_body(&server, &any(&format!("{dead}, 'http://10.0.0.1/'"))).await;
+    assert_error(&outcome, ErrorClass::FetchDenied);
+    let outcome = fetch_body(&server, &any(&format!("{dead}, {dead}"))).await;
+    assert_eq!(outcome.status, Status::Failure, "{outcome:#?}");
 }

@@ -244,3 +244,33 @@ async fn timers_fire_in_order_and_intervals_stop() {
     assert_success(&outcome);
     assert_eq!(data(&outcome), json!([["a", "b"], 3]));
 }
+
+#[tokio::test]
+async fn a_rejection_that_nobody_handles_is_logged() {
+    let outcome = run_body(
+        "const check = async () => { throw new Error('the login failed'); }; \
+         check(); check().catch(() => {}); return { success: true };",
+    )
+    .await;
+    assert_success(&outcome);
+    let [line] = &outcome.logs[..] else {
+        panic!("{:#?}", outcome.logs)
+    };
+    assert_eq!(line.log_level, vedette_core::LogLevel::Error);
+    assert!(
+        line.message.contains("the login failed"),
+        "{}",
+        line.message
+    );
+    assert!(line.message.contains("await"), "{}", line.message);
+}
+
+#[tokio::test]
+async fn what_a_microtask_throws_ends_the_run() {
+    let outcome = run_body(
+        "queueMicrotask(() => { throw new Error('from a microtask'); }); \
+         await new Promise((resolve) => setTimeout(resolve, 1)); return { success: true };",
+    )
+    .await;
+    assert_error(&outcome, ErrorClass::ScriptError);
+}
