@@ -91,3 +91,56 @@ fn clean_json(value: Value, depth: usize) -> Option<Value> {
         other => other,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw() -> bindings::Verdict {
+        bindings::Verdict {
+            success: true,
+            latency: None,
+            message: None,
+            data: None,
+        }
+    }
+
+    /// The engine checks all this too; here is what holds when it was tricked.
+    #[test]
+    fn a_guest_that_lies_is_not_believed() {
+        let limits = Limits {
+            result_bytes: 1_000,
+            ..Limits::default()
+        };
+        let class = |change: &dyn Fn(&mut bindings::Verdict)| {
+            let mut verdict = raw();
+            change(&mut verdict);
+            read(verdict, &limits).map_err(|(class, _)| class)
+        };
+        for latency in [f64::NAN, f64::INFINITY, -1.0] {
+            let found = class(&|verdict| verdict.latency = Some(latency));
+            assert_eq!(found, Err(ErrorClass::ResultInvalid), "{latency}");
+        }
+        let long = "x".repeat(1_001);
+        let found = class(&|verdict| verdict.message = Some(long.clone()));
+        assert_eq!(found, Err(ErrorClass::ResultTooLarge));
+        let found = class(&|verdict| verdict.data = Some(format!("\"{long}\"")));
+        assert_eq!(found, Err(ErrorClass::ResultTooLarge));
+        let deep = "[".repeat(RESULT_DEPTH + 1) + &"]".repeat(RESULT_DEPTH + 1);
+        let found = class(&|verdict| verdict.data = Some(deep.clone()));
+        assert_eq!(found, Err(ErrorClass::ResultTooLarge));
+        for nonsense in ["", "{", "undefined", "1 2"] {
+            let found = class(&|verdict| verdict.data = Some(nonsense.to_owned()));
+            assert_eq!(found, Err(ErrorClass::ResultInvalid), "{nonsense}");
+        }
+        assert_eq!(class(&|_| ()).map(|verdict| verdict.success), Ok(true));
+    }
+
+    #[test]
+    fn text_is_clean_before_it_is_cut() {
+        let text = "\0".repeat(100);
+        let clean = clean_text(&text, 100);
+        assert!(clean.len() <= 100 && !clean.contains('\0'), "{clean}");
+        assert_eq!(clean_text("größe", 3), "gr");
+    }
+}
