@@ -38,15 +38,36 @@ where
         if !is_json {
             return Err(Problem::unsupported_media_type());
         }
-        let bytes =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection {
-                    BytesRejection::FailedToBufferBody(_) => Problem::too_large(MAX_BODY_BYTES),
-                    _ => Problem::bad_request("the body could not be read"),
-                })?;
-        json::parse(&bytes).map(Self)
+        json::parse(&read(request, state).await?).map(Self)
     }
+}
+
+/// No body, or an empty object: what somebody believes to say by it would be ignored.
+pub(crate) struct NoBody;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = read(request, state).await?;
+        if !bytes.is_empty() {
+            json::parse::<Empty>(&bytes)?;
+        }
+        Ok(Self)
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(_) => Problem::too_large(MAX_BODY_BYTES),
+            _ => Problem::bad_request("the body could not be read"),
+        })
 }
 
 /// An id in the path. One that is no UUID is a bad request, whatever the caller may see.

@@ -10,6 +10,7 @@ mod engine;
 mod extract;
 mod health;
 mod json;
+mod manual_runs;
 mod openapi;
 mod parameters;
 mod password;

@@ -7,10 +7,14 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::problem::FieldError;
+use crate::problem::{FieldError, Problem};
 
 /// Hashes at once: each takes 19 MiB and a core, and a flood of logins must not take them all.
 const CONCURRENT_HASHES: usize = 2;
+
+/// Passwords that wait for their turn, some eight seconds' worth: more would be answered when their
+/// senders have long gone.
+const MOST_WAITING: usize = 64;
 
 /// Bounds of a password, in characters. No other rule: length is what counts.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
@@ -23,6 +27,17 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
 #[derive(Clone)]
 pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// Too many passwords wait already; nothing was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+impl From<Busy> for Problem {
+    fn from(_: Busy) -> Self {
+        Self::unavailable("too many passwords wait to be checked")
+    }
 }
 
 /// What a check of a password found.
@@ -38,16 +53,27 @@ impl Hasher {
     pub(crate) fn new() -> Self {
         Self {
             turns: Arc::new(Semaphore::new(CONCURRENT_HASHES)),
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
         }
     }
 
     /// The hash of a new password in PHC format; `None` when the machine gives no salt.
-    pub(crate) async fn hash(&self, password: String) -> Option<String> {
-        self.in_turn(move || hash(&password)).await.flatten()
+    pub(crate) async fn hash(&self, password: String) -> Result<Option<String>, Busy> {
+        let hashed = self.in_turn(move || hash(&password)).await?;
+        Ok(hashed.flatten())
     }
 
     /// Checks a password against a hash, or against nobody's in the same time.
-    pub(crate) async fn check(&self, password: String, known: Option<String>) -> Checked {
+    pub(crate) async fn check(
+        &self,
+        password: String,
+        known: Option<String>,
+    ) -> Result<Checked, Busy> {
+        // Nobody has one that is too long: it is as wrong, and as slow, without being kept.
+        let is_possible = password.chars().take(LENGTH.end() + 1).count() <= *LENGTH.end();
+        let (password, known) = Some((password, known))
+            .filter(|_| is_possible)
+            .unwrap_or_default();
         let checked = self.in_turn(move || {
             let stored = known.as_deref().unwrap_or(NOBODY);
             let is_right = Argon2::default()
@@ -63,21 +89,25 @@ impl Hasher {
                 _ => Checked::Wrong,
             }
         });
-        checked.await.unwrap_or(Checked::Wrong)
+        Ok(checked.await?.unwrap_or(Checked::Wrong))
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let turn = self.turns.clone().acquire_owned().await.ok()?;
+    ) -> Result<Option<T>, Busy> {
+        // Left by a client that goes away, too: then this future is dropped.
+        let place = self.waiting.try_acquire().map_err(|_| Busy)?;
+        let turn = self.turns.clone().acquire_owned().await;
+        drop(place);
+        let turn = turn.expect("never closed");
         let work = move || {
             // Held by the work itself: a client that goes away does not end the hash, and must
             // not make room for another.
             let _turn = turn;
             work()
         };
-        tokio::task::spawn_blocking(work).await.ok()
+        Ok(tokio::task::spawn_blocking(work).await.ok())
     }
 }
 

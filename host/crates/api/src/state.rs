@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use vedette_core::Clock;
 use vedette_store::Store;
 
-use crate::{ScriptEngine, TokenKeys, password::Hasher};
+use crate::{ScriptEngine, TokenKeys, manual_runs::ManualRuns, password::Hasher};
 
 /// Who may register after the first user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub struct ApiState {
     pub(crate) keys: Arc<TokenKeys>,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) hasher: Hasher,
+    pub(crate) manual_runs: ManualRuns,
 }
 
 impl ApiState {
@@ -70,6 +71,7 @@ impl ApiState {
             keys: Arc::new(keys),
             config: Arc::new(config),
             hasher: Hasher::new(),
+            manual_runs: ManualRuns::default(),
         }
     }
 }

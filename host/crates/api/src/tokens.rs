@@ -17,7 +17,8 @@ const AUDIENCE: &str = "vedette-api";
 const ACCESS: &str = "access";
 /// Larger texts are not looked at: ours have a tenth of this.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// Clocks of several nodes may differ by this much.
+/// A node's clock may be behind the clock of the one that issued a token by this much. An end is an
+/// end: `exp` has no leeway.
 const LEEWAY: TimeDelta = TimeDelta::seconds(2);
 /// No token of ours lives longer, whatever it says.
 const MAX_LIFETIME: TimeDelta = TimeDelta::hours(1);
@@ -107,7 +108,7 @@ impl TokenKeys {
         let expires = DateTime::from_timestamp(claims.exp, 0)?;
         let is_good = claims.typ == ACCESS
             && issued <= now + LEEWAY
-            && now < expires + LEEWAY
+            && now < expires
             && issued < expires
             && expires - issued <= MAX_LIFETIME;
         if !is_good {
@@ -117,7 +118,8 @@ impl TokenKeys {
     }
 }
 
-/// All that a token of ours says. An array as `aud` is refused: ours is always a single text.
+/// All that a token of ours says. An array as `aud` and a fraction as a time are refused: ours is
+/// always a single text, and whole seconds.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {

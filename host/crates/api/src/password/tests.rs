@@ -6,28 +6,40 @@ use std::{
 };
 
 use argon2::{Algorithm, Params, Version};
+use axum::{
+    http::{StatusCode, header},
+    response::IntoResponse as _,
+};
 
 use super::*;
 
 #[tokio::test]
 async fn a_hash_has_the_parameters_that_owasp_asks_for() {
     let hasher = Hasher::new();
-    let stored = hasher.hash("correct horse".to_owned()).await.unwrap();
+    let stored = hasher
+        .hash("correct horse".to_owned())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(
         stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
         "{stored}"
     );
-    let again = hasher.hash("correct horse".to_owned()).await.unwrap();
+    let again = hasher
+        .hash("correct horse".to_owned())
+        .await
+        .unwrap()
+        .unwrap();
     assert_ne!(stored, again, "each has a salt of its own");
     assert_eq!(
         hasher
             .check("correct horse".to_owned(), Some(stored.clone()))
             .await,
-        Checked::Right
+        Ok(Checked::Right)
     );
     assert_eq!(
         hasher.check("correct hors".to_owned(), Some(stored)).await,
-        Checked::Wrong
+        Ok(Checked::Wrong)
     );
 }
 
@@ -38,8 +50,41 @@ async fn nothing_is_cut_off() {
         format!("{}a", "x".repeat(255)),
         format!("{}b", "x".repeat(255)),
     );
-    let stored = hasher.hash(one).await.unwrap();
-    assert_eq!(hasher.check(other, Some(stored)).await, Checked::Wrong);
+    let stored = hasher.hash(one).await.unwrap().unwrap();
+    assert_eq!(hasher.check(other, Some(stored)).await, Ok(Checked::Wrong));
+}
+
+#[tokio::test]
+async fn one_that_is_too_long_is_wrong() {
+    let hasher = Hasher::new();
+    for (length, found) in [(256, Checked::Right), (257, Checked::Wrong)] {
+        let password = "ü".repeat(length);
+        let stored = hasher.hash(password.clone()).await.unwrap().unwrap();
+        assert_eq!(hasher.check(password, Some(stored)).await, Ok(found));
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_wait() {
+    let hasher = Hasher::new();
+    let all = u32::try_from(CONCURRENT_HASHES).unwrap();
+    let turns = hasher.turns.clone().acquire_many_owned(all).await.unwrap();
+    let check = || Box::pin(hasher.check("correct horse".to_owned(), None));
+    let mut waiting = Vec::new();
+    for _ in 0..MOST_WAITING {
+        let mut one = check();
+        let polled = tokio::time::timeout(Duration::ZERO, one.as_mut()).await;
+        assert!(polled.is_err(), "it waits");
+        waiting.push(one);
+    }
+    assert_eq!(check().await, Err(Busy));
+    let answer = Problem::from(Busy).into_response();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    // Clients that went away make room.
+    drop(waiting);
+    drop(turns);
+    assert_eq!(check().await, Ok(Checked::Wrong));
 }
 
 #[tokio::test]
@@ -51,17 +96,17 @@ async fn a_hash_of_older_parameters_is_replaced() {
     let checked = hasher
         .check("correct horse".to_owned(), Some(stored.clone()))
         .await;
-    let Checked::Rehashed(new) = checked else {
+    let Ok(Checked::Rehashed(new)) = checked else {
         panic!("{checked:?}")
     };
     assert!(new.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{new}");
     assert_eq!(
         hasher.check("correct horse".to_owned(), Some(new)).await,
-        Checked::Right
+        Ok(Checked::Right)
     );
     assert_eq!(
         hasher.check("wrong".to_owned(), Some(stored)).await,
-        Checked::Wrong
+        Ok(Checked::Wrong)
     );
 }
 
@@ -73,13 +118,13 @@ async fn an_unknown_user_costs_a_whole_hash() {
     assert!(is_current(NOBODY), "the same work as for a real one");
     assert_eq!(
         Hasher::new().check("anything".to_owned(), None).await,
-        Checked::Wrong
+        Ok(Checked::Wrong)
     );
     assert_eq!(
         Hasher::new()
             .check(String::new(), Some("damaged".to_owned()))
             .await,
-        Checked::Wrong
+        Ok(Checked::Wrong)
     );
 }
 

@@ -74,8 +74,20 @@ fn a_token_of_ours_is_taken() {
             .verify(&signed(&header(), &claims()), now())
             .is_some()
     );
-    let after = now() + TimeDelta::minutes(15) + LEEWAY;
-    assert!(keys().verify(&token, after).is_none());
+    let end = now() + TimeDelta::minutes(15);
+    let last = end - TimeDelta::milliseconds(1);
+    assert!(keys().verify(&token, last).is_some());
+    assert!(keys().verify(&token, end).is_none(), "no leeway at the end");
+    let early = now() - LEEWAY;
+    assert!(
+        keys().verify(&token, early).is_some(),
+        "another node's clock"
+    );
+    assert!(
+        keys()
+            .verify(&token, early - TimeDelta::seconds(1))
+            .is_none()
+    );
 }
 
 #[test]
@@ -117,6 +129,13 @@ fn odd_claims_are_refused() {
         ("sub", json!("root")),
         ("sid", json!("1")),
         ("exp", json!(time - 3)),
+        ("exp", json!(time - 1)),
+        ("exp", json!(time)),
+        ("exp", serde_json::from_str(&format!("{time}.5")).unwrap()),
+        (
+            "exp",
+            serde_json::from_str(&format!("{}.0", time + 900)).unwrap(),
+        ),
         ("exp", json!("9999999999")),
         ("exp", json!(1e300)),
         ("exp", json!(time + 7_200)),

@@ -105,6 +105,70 @@ async fn a_client_may_prefer_not_to_wait() {
 }
 
 #[tokio::test]
+async fn a_run_takes_no_body() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let script = world.script(&anna, json!({})).await;
+    let path = format!("/api/v1/scripts/{script}/run");
+    assert_eq!(world.post(&anna, &path, json!({})).await.status, 200);
+    let refused = world.post(&anna, &path, json!({ "timeout": 5 })).await;
+    assert_eq!(
+        (refused.status, refused.pointers()),
+        (422, vec!["/timeout".to_owned()])
+    );
+    assert_eq!(world.post(&anna, &path, json!([])).await.status, 422);
+    let mut odd = run_request(&anna, &script, None);
+    *odd.body_mut() = Body::from("run");
+    assert_eq!(world.send(odd).await.status, 400);
+    assert_eq!(world.engine.runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn one_organization_has_so_many_runs_at_once() {
+    let world = World::new().await;
+    let (anna, boris) = (world.account("anna").await, world.account("boris").await);
+    let script = world
+        .script(&anna, json!({ "parameters": { "act": "wait" } }))
+        .await;
+    let mut begun = Vec::new();
+    for _ in 0..32 {
+        world.clock.advance(chrono::TimeDelta::milliseconds(1));
+        let run = world
+            .send(run_request(&anna, &script, Some("respond-async")))
+            .await;
+        assert_eq!(run.status, 202, "{}", run.text);
+        begun.push(run.header(header::LOCATION).to_owned());
+    }
+    let refused = world.send(run_request(&anna, &script, None)).await;
+    assert_eq!(
+        (refused.status, refused.header(header::RETRY_AFTER)),
+        (503, "2")
+    );
+    let list = format!("/api/v1/scripts/{script}/executions?limit=100");
+    let list = world.get(&anna, &list).await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 32, "no row for it");
+
+    let others = world.script(&boris, json!({})).await;
+    let other = world.send(run_request(&boris, &others, None)).await;
+    assert_eq!(other.status, 200, "another organization has its own");
+
+    world.engine.waiting.may_end.add_permits(32);
+    for path in &begun {
+        assert_eq!(ended(&world, &anna, path).await["status"], "success");
+    }
+    world.engine.waiting.may_end.add_permits(1);
+    let asking = async {
+        // A place comes back a moment after the row is written.
+        while world.send(run_request(&anna, &script, None)).await.status == 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asking)
+        .await
+        .expect("there is room again");
+}
+
+#[tokio::test]
 async fn a_run_is_kept_when_its_client_goes_away() {
     let world = World::new().await;
     let anna = world.account("anna").await;

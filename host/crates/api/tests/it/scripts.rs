@@ -97,6 +97,32 @@ async fn a_script_is_made_read_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_deletion_may_be_meant_for_one_revision() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let id = world.script(&anna, json!({})).await;
+    let read = world.get(&anna, &format!("{SCRIPTS}/{id}")).await;
+    let tag = read.header(header::ETAG).to_owned();
+    let changed = put(&world, &anna, &id, None, json!({ "name": "other" })).await;
+    let delete = async |id: &str, tag: &str| {
+        let request = Request::delete(format!("{SCRIPTS}/{id}"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", anna.token))
+            .header(header::IF_MATCH, tag);
+        world
+            .send(request.body(Body::empty()).unwrap())
+            .await
+            .status
+    };
+    for stale in [tag.as_str(), "W/\"1\"", "nonsense"] {
+        assert_eq!(delete(&id, stale).await, 412, "{stale}");
+    }
+    assert_eq!(delete(&id, changed.header(header::ETAG)).await, 204);
+    assert_eq!(delete(&id, &tag).await, 404);
+    let other = world.script(&anna, json!({})).await;
+    assert_eq!(delete(&other, "*").await, 204);
+}
+
+#[tokio::test]
 async fn everything_wrong_is_told_at_once_and_nothing_is_written() {
     let world = World::new().await;
     let anna = world.account("anna").await;

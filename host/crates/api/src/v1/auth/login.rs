@@ -27,13 +27,16 @@ pub(crate) async fn login(
     State(state): State<ApiState>,
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Json<Tokens>, Problem> {
-    let found = if is_plausible(&body.username) {
-        state.store.find_login(&body.username).await?
+    let Login { username, password } = body;
+    let found = if is_plausible(&username) {
+        state.store.find_login(&username).await?
     } else {
         None
     };
+    // It may be long, and the next step may take a while.
+    drop(username);
     let hash = found.as_ref().map(|found| found.password_hash.clone());
-    let checked = state.hasher.check(body.password, hash).await;
+    let checked = state.hasher.check(password, hash).await?;
     let Some(found) = found.filter(|found| checked != Checked::Wrong && !found.user.is_disabled)
     else {
         return Err(Problem::wrong_credentials());

@@ -47,7 +47,7 @@ pub(crate) async fn register_user(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let hash = state.hasher.hash(body.password).await;
+    let hash = state.hasher.hash(body.password).await?;
     let password_hash = hash.ok_or_else(Problem::panicked)?;
     let clock = state.clock.as_ref();
     let new = NewUser {

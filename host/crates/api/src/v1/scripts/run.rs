@@ -9,13 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::TimeDelta;
+use tracing::Instrument as _;
 use vedette_core::{ErrorClass, ExecutionId, Outcome, ScriptId};
-use vedette_store::{Execution, ManualExecution, Script};
+use vedette_store::{Execution, ManualExecution};
 
 use crate::{
     ApiState, RunNow,
     auth::{Action, SignedIn, authorize},
-    extract::PathId,
+    extract::{NoBody, PathId},
+    manual_runs::Ticket,
     problem::Problem,
     v1::executions::ExecutionView,
 };
@@ -36,12 +38,14 @@ const TRIES: u32 = 8;
         ("Prefer" = Option<String>, Header, description = "`respond-async` (RFC 7240)")),
     responses((status = 200, body = ExecutionView), (status = 202, body = ExecutionView),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
 pub(crate) async fn run_script(
     State(state): State<ApiState>,
     SignedIn(caller): SignedIn,
     PathId(id): PathId<ScriptId>,
     headers: HeaderMap,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     authorize(&caller, Action::RunScripts)?;
     let script = state
@@ -49,6 +53,9 @@ pub(crate) async fn run_script(
         .get_script(caller.org_id, id)
         .await?
         .ok_or_else(Problem::not_found)?;
+    let ticket = state.manual_runs.admit(caller.org_id).ok_or_else(|| {
+        Problem::unavailable("too many runs by hand wait already; none was begun")
+    })?;
     let now = state.clock.now();
     let new = ManualExecution {
         execution_id: ExecutionId::generate(state.clock.as_ref()),
@@ -60,8 +67,20 @@ pub(crate) async fn run_script(
         leased_until: now + TimeDelta::seconds(script.timeout_seconds.into()) + GRACE,
     };
     state.store.insert_manual_execution(&new).await?;
+    // Only what the run needs: it may wait for long, and sources are large.
+    let run = RunNow {
+        execution_id: new.execution_id,
+        org_id: new.org_id,
+        script_id: new.script_id,
+        version_id: new.version_id,
+        script_name: script.name,
+        parameters: script.parameters,
+        env_vars: script.env_vars,
+        timeout: Duration::from_secs(script.timeout_seconds.into()),
+    };
+    drop(script.script_body);
     // A task of its own: the run ends and is kept although the client has gone.
-    let running = tokio::spawn(run_and_keep(state.clone(), new.clone(), script));
+    let running = tokio::spawn(run_and_keep(state.clone(), run, ticket).in_current_span());
     if prefers_async(&headers) {
         let location = format!("/api/v1/executions/{}", new.execution_id);
         let execution = read(&state, &new).await?;
@@ -72,26 +91,13 @@ pub(crate) async fn run_script(
     Ok(Json(ExecutionView::from(read(&state, &new).await?)).into_response())
 }
 
-async fn run_and_keep(
-    state: ApiState,
-    new: ManualExecution,
-    script: Script,
-) -> Result<(), Problem> {
-    let run = RunNow {
-        execution_id: new.execution_id,
-        org_id: new.org_id,
-        script_id: new.script_id,
-        version_id: script.version_id,
-        script_name: script.name,
-        parameters: script.parameters,
-        env_vars: script.env_vars,
-        timeout: Duration::from_secs(script.timeout_seconds.into()),
-    };
+async fn run_and_keep(state: ApiState, run: RunNow, _ticket: Ticket) -> Result<(), Problem> {
+    let (org, execution) = (run.org_id, run.execution_id);
     let engine = state.engine.clone();
-    let outcome = tokio::spawn(async move { engine.run_now(run).await })
+    let outcome = tokio::spawn(async move { engine.run_now(run).await }.in_current_span())
         .await
         .unwrap_or_else(|error| {
-            tracing::error!(%error, execution.id = %new.execution_id, "a run panicked");
+            tracing::error!(%error, execution.id = %execution, "a run panicked");
             Outcome::error(
                 ErrorClass::PlatformError,
                 "the platform failed to run the script",
@@ -101,11 +107,11 @@ async fn run_and_keep(
     for _ in 1..TRIES {
         match state
             .store
-            .finish_manual_execution(new.org_id, new.execution_id, &outcome)
+            .finish_manual_execution(org, execution, &outcome)
             .await
         {
             Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, execution.id = %new.execution_id, "an outcome waits");
+                tracing::warn!(%error, execution.id = %execution, "an outcome waits");
                 tokio::time::sleep_until(tokio::time::Instant::now() + pause).await;
                 pause *= 2;
             }
@@ -114,7 +120,7 @@ async fn run_and_keep(
     }
     let kept = state
         .store
-        .finish_manual_execution(new.org_id, new.execution_id, &outcome)
+        .finish_manual_execution(org, execution, &outcome)
         .await;
     kept.map(drop).map_err(Into::into)
 }
