@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use config::{Environment, File, FileFormat};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
+use url::Url;
 use vedette_sandbox::Sandbox;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -41,6 +42,20 @@ pub(crate) struct Server {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
     url: String,
+}
+
+impl Database {
+    /// What is wrong with the address, as far as can be told without the database. It may hold a
+    /// password, so that none of it is shown.
+    fn problem(&self) -> Option<&'static str> {
+        match self.url.split(':').next() {
+            Some("" | "sqlite") => None,
+            Some("postgres" | "postgresql") => Url::parse(&self.url).is_err().then_some(
+                "database.url is not a URL such as postgres://user:password@host:5432/name",
+            ),
+            _ => Some("database.url must begin with sqlite:// or postgres://"),
+        }
+    }
 }
 
 /// The address may hold a password.
@@ -135,6 +150,28 @@ impl Config {
         listen: Option<&str>,
         data_dir: Option<&Path>,
     ) -> anyhow::Result<Self> {
+        Self::build(file, environment()?, listen, data_dir)
+    }
+
+    /// The defaults, whatever the environment says: for what must not touch an installation.
+    pub(crate) fn built_in(listen: &str, data_dir: &Path) -> anyhow::Result<Self> {
+        Self::build(None, HashMap::new(), Some(listen), Some(data_dir))
+    }
+
+    fn build(
+        file: Option<&Path>,
+        environment: HashMap<String, String>,
+        listen: Option<&str>,
+        data_dir: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let data_dir = match data_dir {
+            None => None,
+            Some(folder) => Some(
+                folder
+                    .to_str()
+                    .with_context(|| format!("--data-dir {} is not UTF-8", folder.display()))?,
+            ),
+        };
         let mut builder =
             config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(file) = file {
@@ -143,11 +180,11 @@ impl Config {
         let environment = Environment::with_prefix("VEDETTE")
             .prefix_separator("_")
             .separator("__")
-            .source(Some(environment()));
+            .source(Some(environment));
         let config: Self = builder
             .add_source(environment)
             .set_override_option("server.listen", listen)?
-            .set_override_option("server.data_dir", data_dir.and_then(Path::to_str))?
+            .set_override_option("server.data_dir", data_dir)?
             .build()
             .context("the settings cannot be read")?
             .try_deserialize()
@@ -166,6 +203,7 @@ impl Config {
         if self.scheduler.least_interval_seconds == 0 {
             problems.push("scheduler.least_interval_seconds must be at least 1".to_owned());
         }
+        problems.extend(self.database.problem().map(str::to_owned));
         if problems.is_empty() {
             return Ok(());
         }
@@ -186,14 +224,28 @@ impl Config {
 }
 
 /// `VEDETTE_SECTION__KEY` and no other: names without a section are not settings.
-fn environment() -> HashMap<String, String> {
+fn environment() -> anyhow::Result<HashMap<String, String>> {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| {
             name.strip_prefix(PREFIX)
                 .is_some_and(|rest| rest.contains("__"))
         })
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => bail!("the value of {name} is not UTF-8"),
+        })
         .collect()
+}
+
+/// Takes our settings out of the environment that a child inherits.
+#[cfg(feature = "bench")]
+pub(crate) fn remove_settings(command: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// A list, or text that is a list in JSON, as the environment gives it.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
 };
 
@@ -54,22 +54,11 @@ pub(crate) fn cache_key(folder: &Path) -> anyhow::Result<[u8; 32]> {
 /// and both read the same.
 fn read_or_make(path: &Path) -> anyhow::Result<[u8; 32]> {
     let shown = path.display();
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).context("the system gives no random bytes")?;
-    let made = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Ok(mut file) => {
-            file.write_all(hex::encode(key).as_bytes())
-                .and_then(|()| file.sync_all())
-                .with_context(|| format!("the key {shown} cannot be written"))?;
-            return Ok(key);
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error).with_context(|| format!("the key {shown} cannot be made")),
+    let exists = path
+        .try_exists()
+        .with_context(|| format!("the key {shown} cannot be read"))?;
+    if !exists {
+        make(path).with_context(|| format!("the key {shown} cannot be made"))?;
     }
     let rights = fs::metadata(path)?.permissions().mode();
     if rights & 0o077 != 0 {
@@ -77,9 +66,35 @@ fn read_or_make(path: &Path) -> anyhow::Result<[u8; 32]> {
     }
     let text =
         fs::read_to_string(path).with_context(|| format!("the key {shown} cannot be read"))?;
-    hex::decode_to_slice(text.trim(), &mut key)
-        .with_context(|| format!("the key {shown} is not 64 hexadecimal digits"))?;
+    let text = text.trim();
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).with_context(|| {
+        let length = text.len();
+        format!("the key {shown} is not 64 hexadecimal digits (it has {length} characters)")
+    })?;
     Ok(key)
+}
+
+/// Writes a new key under its name at once and for good: no start, and no loss of power, finds a
+/// part of it. One that is there by now stays.
+fn make(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().context("a key lies in a folder")?;
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).context("the system gives no random bytes")?;
+    // Its owner's only, under a name that is no key's, and removed at the end of this function.
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-key-")
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder)?;
+    file.write_all(hex::encode(key).as_bytes())?;
+    file.as_file().sync_all()?;
+    match fs::hard_link(file.path(), path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    file.close()?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -109,7 +124,13 @@ mod tests {
                 .contains("chmod 600")
         );
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&file, "short").unwrap();
-        assert!(cache_key(&keys).is_err());
+        for cut_off in ["", "\n", "short", &hex::encode(&first[..31])] {
+            fs::write(&file, cut_off).unwrap();
+            let error = format!("{:#}", cache_key(&keys).unwrap_err());
+            assert!(error.contains(CACHE_KEY), "{error}");
+            assert!(error.contains("64 hexadecimal digits"), "{error}");
+        }
+        let names: Vec<_> = fs::read_dir(&keys).unwrap().collect();
+        assert_eq!(names.len(), 1, "nothing else is left: {names:?}");
     }
 }

@@ -5,6 +5,7 @@ export default async function ({ params }) {
   if (typeof url !== 'string') throw new Error('parameter `url` must be a URL');
   if (typeof path !== 'string' || path === '') throw new Error('parameter `path` must be a text such as data.state');
   if (equals === undefined) throw new Error('parameter `equals` is missing');
+  if (hasUnsafeInteger(equals)) throw new Error('parameter `equals` has a whole number beyond ±9007199254740991, which JavaScript cannot tell from its neighbours');
 
   const response = await fetch(url, { headers: { accept: 'application/json' } });
   const latency = response.timings.total;
@@ -24,7 +25,7 @@ export default async function ({ params }) {
     success: ok,
     latency,
     message: ok ? `${path} is ${show(found)}` : `${path} is ${show(found)}, expected ${show(equals)}`,
-    data: { status: response.status, value: found ?? null },
+    data: { status: response.status, value: bounded(found ?? null) },
   };
 }
 
@@ -42,6 +43,17 @@ function isEqual(a, b) {
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]));
+}
+
+function hasUnsafeInteger(value) {
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasUnsafeInteger);
+}
+
+/** The value as it is, or the beginning of its text when that is longer than 1 KiB. */
+function bounded(value) {
+  const text = JSON.stringify(value);
+  return text.length <= 1024 ? value : `${text.slice(0, 1000)}…`;
 }
 
 function show(value) {

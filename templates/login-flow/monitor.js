@@ -1,5 +1,6 @@
 // A user can sign in: get the form, send it with its hidden token, and see a page that needs the
-// session. Name and password come from the variables LOGIN_USERNAME and LOGIN_PASSWORD.
+// session. Before that, the page must not show its text to somebody without one: else it would prove
+// nothing. Name and password come from the variables LOGIN_USERNAME and LOGIN_PASSWORD.
 
 export default async function ({ params, env }) {
   const { url, protected_url: protectedUrl, expected_text: expectedText } = params;
@@ -8,7 +9,7 @@ export default async function ({ params, env }) {
     if (typeof value !== 'string' || value === '') throw new Error(`parameter \`${name}\` must be a text`);
   }
   for (const name of ['LOGIN_USERNAME', 'LOGIN_PASSWORD']) {
-    if (env[name] === undefined) throw new Error(`variable \`${name}\` is not set`);
+    if (!env[name]) throw new Error(`variable \`${name}\` is not set, or empty`);
   }
 
   const cookies = new Map();
@@ -25,6 +26,14 @@ export default async function ({ params, env }) {
     return response;
   };
   const down = (step, message) => ({ success: false, latency, message: `${step}: ${message}`, data: { step } });
+
+  const open = await request(protectedUrl);
+  if (open.ok && (await open.text()).includes(expectedText)) {
+    return down('without a session', `"${expectedText}" is on ${protectedUrl} without signing in, so that it proves nothing`);
+  }
+  // Neither its cookies nor its time count: signing in begins as in a fresh browser.
+  cookies.clear();
+  latency = 0;
 
   const form = await request(url);
   if (!form.ok) return down('form', `${url} answered ${form.status}`);
@@ -47,7 +56,7 @@ export default async function ({ params, env }) {
 /** The value of an input by its name, wherever the attributes stand. */
 function hiddenValue(html, name) {
   for (const [input] of html.matchAll(/<input\b[^>]*>/gi)) {
-    const attribute = (key) => new RegExp(`\\b${key}\\s*=\\s*["']([^"']*)["']`, 'i').exec(input)?.[1];
+    const attribute = (key) => new RegExp(`(?:^|\\s)${key}\\s*=\\s*["']([^"']*)["']`, 'i').exec(input)?.[1];
     if (attribute('name') === name) return attribute('value');
   }
   return undefined;

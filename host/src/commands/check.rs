@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
+use ipnet::IpNet;
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
-use vedette_core::{Outcome, Status, SystemClock, script};
+use vedette_core::{ErrorClass, Outcome, Status, SystemClock, script};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{ArtifactCache, Limits, RunInputs, Sandbox, SandboxOptions};
 
 use crate::{
     cli::{CheckArguments, EXIT_USAGE, complain, say},
-    config, keys,
+    config::{self, Log, LogFormat},
+    keys, logging,
     wire::compile_outcome,
 };
 
@@ -24,21 +26,14 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
-    let guard = Guard::new(Policy {
-        allow: arguments.allow.clone(),
+    logging::start(&Log {
+        format: LogFormat::Auto,
+        level: "warn".to_owned(),
     })?;
-    let options = SandboxOptions {
-        max_concurrent_runs: 1,
-        cache: cache(),
-        guard,
-        clock: Arc::new(SystemClock),
-    };
-    let sandbox = Sandbox::new(options)?;
-    let outcome = tokio::runtime::Runtime::new()?.block_on(async {
-        match sandbox.compile(&source).await {
-            Ok(bytecode) => sandbox.run(&bytecode, inputs).await,
-            Err(error) => compile_outcome(error),
-        }
+    // What fails here is the platform's fault and says nothing about the target: no exit code 1.
+    let outcome = run(&arguments.allow, &source, inputs).unwrap_or_else(|error| {
+        let message = format!("the check could not be run here: {error:#}");
+        Outcome::error(ErrorClass::PlatformError, message)
     });
     if arguments.json {
         say(&as_json(&outcome).to_string());
@@ -49,6 +44,25 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         Status::Success => 0,
         Status::Failure => 1,
         _ => 2,
+    }))
+}
+
+fn run(allow: &[IpNet], source: &str, inputs: RunInputs) -> anyhow::Result<Outcome> {
+    let guard = Guard::new(Policy {
+        allow: allow.to_vec(),
+    })?;
+    let options = SandboxOptions {
+        max_concurrent_runs: 1,
+        cache: cache(),
+        guard,
+        clock: Arc::new(SystemClock),
+    };
+    let sandbox = Sandbox::new(options)?;
+    Ok(tokio::runtime::Runtime::new()?.block_on(async {
+        match sandbox.compile(source).await {
+            Ok(bytecode) => sandbox.run(&bytecode, inputs).await,
+            Err(error) => compile_outcome(error),
+        }
     }))
 }
 

@@ -12,7 +12,12 @@ use axum::{
 };
 use chrono::Local;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::broadcast, time::Instant};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::broadcast,
+    time::Instant,
+};
 use tower::ServiceExt as _;
 use vedette_core::ScriptId;
 use vedette_egress::{Guard, Policy};
@@ -30,10 +35,11 @@ use crate::{
 const USER: &str = "demo";
 const PASSWORD: &str = "demo-password";
 
-/// Shows everything until Ctrl-C, or for so many seconds.
+/// Shows everything until Ctrl-C or SIGTERM, or for so many seconds.
 pub(crate) fn demo(seconds: Option<u64>) -> anyhow::Result<ExitCode> {
+    // Whatever is set for an installation is not for us: the demo must touch nothing of it.
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;
-    let mut config = Config::load(None, Some("127.0.0.1:0"), Some(folder.path()))?;
+    let mut config = Config::built_in("127.0.0.1:0", folder.path())?;
     config.scheduler.least_interval_seconds = 1;
     "warn".clone_into(&mut config.log.level);
     config.log.format = LogFormat::Pretty;
@@ -42,6 +48,9 @@ pub(crate) fn demo(seconds: Option<u64>) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(config: Config, seconds: Option<u64>) -> anyhow::Result<ExitCode> {
+    // From here on, so that a signal during the start still ends in order.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let target = Target::start().await?;
     // The target's certificate is its own: here, and only here, it is trusted.
     let policy = Policy {
@@ -54,6 +63,7 @@ async fn show(config: Config, seconds: Option<u64>) -> anyhow::Result<ExitCode> 
     let news = app.scheduler.subscribe();
     let api = Api::sign_in(app.router.clone()).await?;
     let names = make_scripts(&api, &target).await?;
+    target.begin();
     say(&format!(
         "Vedette runs here on a throw-away data directory, with a check from each of its {count} \
          templates.\nThe target at http://{target} goes down for {down} of every {period} seconds. \
@@ -70,7 +80,8 @@ async fn show(config: Config, seconds: Option<u64>) -> anyhow::Result<ExitCode> 
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     tokio::select! {
         () = print_news(news, &names) => {}
-        stopped = tokio::signal::ctrl_c() => stopped?,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
         () = until(end) => {}
     }
     listening.abort();

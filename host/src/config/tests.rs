@@ -20,6 +20,14 @@ fn the_defaults_are_good() {
 }
 
 #[test]
+fn a_folder_that_is_not_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff"));
+    let error = Config::load(None, None, Some(odd)).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error:#}");
+}
+
+#[test]
 fn the_command_line_goes_over_the_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"[server]\nlisten = \"127.0.0.1:1\"\n[egress]\nallow = [\"10.0.0.0/8\"]")
@@ -39,6 +47,11 @@ fn what_is_not_a_setting_is_named() {
         ("[egress]\nallow = \"10.0.0.0/8\"", "10.0.0.0/8"),
         ("[auth]\nregistration = \"everyone\"", "everyone"),
         ("[runner]\nisolation = \"process\"", "process"),
+        ("[database]\nurl = \"mysql://a@b/c\"", "database.url"),
+        (
+            "[database]\nurl = \"postgres://a@b:99999/c\"",
+            "database.url",
+        ),
         ("[runner]\nconcurrency = 0", "runner.concurrency"),
         (
             "[scheduler]\nleast_interval_seconds = 0",

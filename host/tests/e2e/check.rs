@@ -1,6 +1,9 @@
 //! `vedette check`: verdicts, exit codes, and usage.
 
-use std::{fs, process::Output};
+use std::{
+    fs,
+    process::{Command, Output},
+};
 
 use serde_json::Value;
 
@@ -19,6 +22,16 @@ fn check(arguments: &[&str]) -> (i32, Value) {
         code(&output),
         serde_json::from_slice(&output.stdout).unwrap_or_default(),
     )
+}
+
+/// Runs a template's script, which may reach loopback.
+fn run_template(slug: &str, params: &Value, env: &[&str]) -> (i32, Value) {
+    let (file, params) = (template(slug), params.to_string());
+    let mut arguments = vec![file.as_str(), "--params", &params, "--allow", "127.0.0.0/8"];
+    for pair in env {
+        arguments.extend(["--env", pair]);
+    }
+    check(&arguments)
 }
 
 fn code(output: &Output) -> i32 {
@@ -79,14 +92,7 @@ fn the_http_status_template_tells_up_from_down_from_broken() {
 #[test]
 fn the_other_templates_see_both_sides() {
     let target = Target::start();
-    let run = |slug: &str, params: Value, env: &[&str]| {
-        let (file, params) = (template(slug), params.to_string());
-        let mut arguments = vec![file.as_str(), "--params", &params, "--allow", "127.0.0.0/8"];
-        for pair in env {
-            arguments.extend(["--env", pair]);
-        }
-        check(&arguments)
-    };
+    let run = |slug: &str, params: Value, env: &[&str]| run_template(slug, &params, env);
     let expect = |found: (i32, Value), code: i32| assert_eq!(found.0, code, "{}", found.1);
 
     target.set("/page", 200, "<p>hello</p>");
@@ -158,21 +164,103 @@ fn the_other_templates_see_both_sides() {
         2,
     );
 
-    target.set(
-        "/login",
-        200,
-        r#"<input type="hidden" value="t0ken" name="csrf">"#,
+    expect(
+        run(
+            "json-api",
+            serde_json::json!({ "url": api, "path": "a", "equals": 9_007_199_254_740_993_u64 }),
+            &[],
+        ),
+        2,
     );
-    target.set("/account", 200, "Your account");
-    let login = serde_json::json!({
-        "url": target.url("/login"), "protected_url": target.url("/account"),
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(5_000));
+    target.set("/long", 200, &long);
+    let long = serde_json::json!({ "url": target.url("/long"), "path": "a", "equals": "x" });
+    let (code, outcome) = run("json-api", long, &[]);
+    assert_eq!(code, 1, "{outcome}");
+    let data = outcome["result"]["data"].to_string();
+    assert!(data.len() < 1_200, "{data}");
+}
+
+#[test]
+fn a_page_without_a_text_is_not_one_that_lacks_the_keyword() {
+    let target = Target::start();
+    target.set("/empty", 200, " ");
+    let absent = serde_json::json!({
+        "url": target.url("/empty"), "keyword": "error", "should_be": "absent",
+    });
+    let (code, outcome) = run_template("keyword", &absent, &[]);
+    assert_eq!(code, 1, "{outcome}");
+    let blank = serde_json::json!({ "url": target.url("/"), "keyword": "  " });
+    let (code, outcome) = run_template("keyword", &blank, &[]);
+    assert_eq!(code, 2, "{outcome}");
+}
+
+#[test]
+fn a_redirect_to_elsewhere_is_a_failure() {
+    let target = Target::start();
+    target.set("/shop", 302, "/login");
+    target.set("/slash", 301, "/slash/");
+    let (shop, login) = (target.url("/shop"), target.url("/login"));
+    for (slug, name, value) in [
+        ("http-status", "expected_status", Value::from(200)),
+        ("latency-budget", "budget_ms", Value::from(5_000)),
+        ("keyword", "keyword", Value::from("ok")),
+    ] {
+        let ended = |url: &str, final_url: Option<&str>| {
+            let mut params = serde_json::json!({ "url": url });
+            params[name] = value.clone();
+            if let Some(final_url) = final_url {
+                params["final_url"] = final_url.into();
+            }
+            run_template(slug, &params, &[])
+        };
+        let (code, outcome) = ended(&shop, None);
+        assert_eq!(code, 1, "{slug}: {outcome}");
+        let message = outcome["message"].as_str().unwrap();
+        assert!(message.contains(&login), "{slug}: {message}");
+        assert_eq!(ended(&shop, Some(&login)).0, 0, "{slug}");
+        assert_eq!(ended(&shop, Some(&shop)).0, 1, "{slug}");
+        assert_eq!(ended(&target.url("/slash"), None).0, 0, "{slug}");
+    }
+    let itself = serde_json::json!({ "url": shop, "expected_status": 302 });
+    let (code, outcome) = run_template("http-status", &itself, &[]);
+    assert_eq!(code, 0, "{outcome}");
+}
+
+#[test]
+fn signing_in_is_proved() {
+    let target = Target::start();
+    let params = serde_json::json!({
+        "url": target.url("/session/login"), "protected_url": target.url("/session/account"),
         "expected_text": "Your account", "token_field": "csrf",
     });
-    let env = ["LOGIN_USERNAME=a", "LOGIN_PASSWORD=b"];
-    expect(run("login-flow", login.clone(), &env), 0);
-    expect(run("login-flow", login.clone(), &[]), 2);
-    target.set("/account", 401, "no");
-    expect(run("login-flow", login, &env), 1);
+    let log_in = |params: &Value, password: &str| {
+        let password = format!("LOGIN_PASSWORD={password}");
+        run_template("login-flow", params, &["LOGIN_USERNAME=anna", &password])
+    };
+    let (code, outcome) = log_in(&params, "s3cret");
+    assert_eq!(code, 0, "{outcome}");
+    let (code, outcome) = log_in(&params, "wrong");
+    assert_eq!(code, 1, "{outcome}");
+    let (code, outcome) = log_in(&params, "");
+    assert_eq!(code, 2, "{outcome}");
+    let (code, outcome) = run_template("login-flow", &params, &[]);
+    assert_eq!(code, 2, "{outcome}");
+
+    let mut tokenless = params.clone();
+    tokenless["token_field"] = "other_token".into();
+    let (code, outcome) = log_in(&tokenless, "s3cret");
+    assert_eq!(code, 1, "{outcome}");
+
+    // A page that everybody sees says nothing about the login.
+    target.set("/open", 200, "Your account");
+    let mut open = params;
+    open["protected_url"] = target.url("/open").into();
+    let (code, outcome) = log_in(&open, "s3cret");
+    assert_eq!(code, 1, "{outcome}");
+    let message = outcome["message"].as_str().unwrap();
+    assert!(message.contains("without signing in"), "{message}");
+    assert_eq!(target.requests("/session/login"), 5, "not asked any more");
 }
 
 #[test]
@@ -216,6 +304,22 @@ fn what_a_script_does_wrong_is_told() {
         (2, Some("timeout")),
         "{outcome}"
     );
+}
+
+#[test]
+fn a_platform_that_does_not_start_is_an_error_and_no_failure() {
+    // The sandbox reserves address space, which the shell takes away here.
+    let output = Command::new("sh")
+        .args(["-c", r#"ulimit -v 4000000 && exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_vedette"))
+        .args(["check", "--json", &template("http-status")])
+        .args(["--param", "url=http://127.0.0.1/"])
+        .output()
+        .unwrap();
+    let outcome: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert_eq!(code(&output), 2, "{output:?}");
+    assert_eq!(outcome["status"], "error", "{output:?}");
+    assert_eq!(outcome["error_class"], "platform_error", "{output:?}");
 }
 
 #[test]

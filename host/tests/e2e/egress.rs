@@ -50,6 +50,32 @@ fn the_verdict_of_every_url_of_the_corpus_is_right() {
 }
 
 #[test]
+fn a_line_that_is_not_text_is_denied_and_the_next_one_answered() {
+    let mut child = binary()
+        .args(["egress", "explain", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(b"http://\xff.example/\nhttps://example.com/\r\nhttps://example.org/")
+        .unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let verdicts: Vec<_> = answers.iter().map(|answer| &answer["verdict"]).collect();
+    assert_eq!(verdicts, ["deny", "allow", "allow"]);
+    assert_eq!(answers[0]["stage"], "parse");
+    assert_eq!(answers[1]["input"], "https://example.com/");
+}
+
+#[test]
 fn one_url_is_explained_for_people() {
     let output = run(&["egress", "explain", "http://0x7f.1/"]);
     let text = String::from_utf8(output.stdout).unwrap();

@@ -41,6 +41,14 @@ pub(crate) fn wait_for<T>(what: &str, mut f: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Sends a signal by the shell's own `kill`, which is there without any package.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {process}")])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 /// `vedette serve` on a data directory of its own.
 pub(crate) struct Server {
     child: Child,
@@ -149,11 +157,8 @@ impl Server {
         }
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// Waits for the end.

@@ -29,8 +29,8 @@ const PACKAGES: &str = "clang-19 llvm-19 libclang-19-dev libclang-rt-19-dev-wasm
 
 /// The JavaScript half of the realm, in the order of use: the body of one function.
 const PRELUDE: &[&str] = &[
-    "errors", "url", "timers", "abort", "headers", "body", "response", "fetch", "console", "base64",
-    "verdict", "warm_up", "globals",
+    "errors", "url", "timers", "abort", "headers", "body", "response", "fetch", "console",
+    "base64", "verdict", "warm_up", "globals",
 ];
 
 /// Builds, and either writes `prebuilt/` or compares with it.
@@ -246,8 +246,7 @@ async fn compile_prelude(engine: &Engine, component: &[u8], prelude: &str) -> Re
     let mut store = Store::new(engine, ());
     let linker = frozen_world(engine, &component, Vec::new())?;
     let instance = linker.instantiate_async(&mut store, &component).await?;
-    let compile =
-        instance.get_typed_func::<(&str,), (Vec<u8>,)>(&mut store, "compile-prelude")?;
+    let compile = instance.get_typed_func::<(&str,), (Vec<u8>,)>(&mut store, "compile-prelude")?;
     let (bytecode,) = compile.call_async(&mut store, (prelude,)).await?;
     Ok(bytecode)
 }

@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+use crate::config;
+
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Milliseconds, median of five, of this very binary.
@@ -38,7 +40,9 @@ impl Drop for Server {
 fn start_and_stop(folder: &Path) -> anyhow::Result<Duration> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let began = Instant::now();
-    let child = Command::new(std::env::current_exe()?)
+    let mut command = Command::new(std::env::current_exe()?);
+    config::remove_settings(&mut command);
+    let child = command
         .args(["serve", "--listen", &address.to_string(), "--data-dir"])
         .arg(folder)
         .stdout(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -39,16 +39,21 @@ pub(super) struct Target {
     pub(super) https: SocketAddr,
     /// DER.
     pub(super) certificate: Vec<u8>,
+    site: Site,
 }
 
-#[derive(Clone, Copy)]
+/// Up until its rounds begin.
+#[derive(Clone)]
 struct Site {
-    started: Instant,
+    began: Arc<OnceLock<Instant>>,
 }
 
 impl Site {
-    fn is_up(self) -> bool {
-        let into_round = self.started.elapsed().as_millis() % PERIOD.as_millis();
+    fn is_up(&self) -> bool {
+        let Some(began) = self.began.get() else {
+            return true;
+        };
+        let into_round = began.elapsed().as_millis() % PERIOD.as_millis();
         into_round < PERIOD.saturating_sub(DOWN).as_millis()
     }
 }
@@ -56,7 +61,7 @@ impl Site {
 impl Target {
     pub(super) async fn start() -> anyhow::Result<Self> {
         let site = Site {
-            started: Instant::now(),
+            began: Arc::default(),
         };
         let router = Router::new()
             .route("/status", get(status))
@@ -65,7 +70,7 @@ impl Target {
             .route("/slow", get(slow))
             .route("/login", get(form).post(login))
             .route("/account", get(account))
-            .with_state(site);
+            .with_state(site.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let http = listener.local_addr()?;
         tokio::spawn(axum::serve(listener, router).into_future());
@@ -74,7 +79,13 @@ impl Target {
             http,
             https,
             certificate,
+            site,
         })
+    }
+
+    /// Begins the first round: when everything else is ready, which may take a while.
+    pub(super) fn begin(&self) {
+        self.site.began.get_or_init(Instant::now);
     }
 }
 
