@@ -26,10 +26,14 @@ use crate::{
 /// Time for runs in flight to end when the server stops: more than a run may take.
 const DRAIN_GRACE: Duration = Duration::from_secs(65);
 
+/// Time for the outcome of a run by hand to be stored, once the run has ended.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
 /// A running server, without its listener.
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) scheduler: SchedulerHandle,
+    pub(crate) api: ApiState,
     pub(crate) router: Router,
     /// Held as long as the process uses its data directory.
     _lock: File,
@@ -80,18 +84,27 @@ impl App {
         );
         engine.set_scheduler(scheduler.clone());
         let api = ApiState::new(store.clone(), engine, clock, token_keys, api_config(config));
-        let router = vedette_api::router(api);
+        let router = vedette_api::router(api.clone());
         Ok(Self {
             store,
             scheduler,
+            api,
             router,
             _lock: lock,
         })
     }
 
-    /// Ends what is running, hands back what has not begun, and closes the database.
-    pub(crate) async fn stop(self) {
-        self.scheduler.drain(DRAIN_GRACE).await;
+    /// Ends what is running and hands back what has not begun.
+    pub(crate) async fn drain(&self) {
+        self.scheduler.clone().drain(DRAIN_GRACE).await;
+    }
+
+    /// Closes the database, after the last run by hand is in it. The listener is closed by then.
+    pub(crate) async fn close(self) {
+        let last = self.api.manual_runs_ended();
+        if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
+            tracing::warn!("a run by hand was not stored in time; it will count as interrupted");
+        }
         self.store.close().await;
     }
 }

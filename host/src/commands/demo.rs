@@ -85,7 +85,8 @@ async fn show(config: Config, seconds: Option<u64>) -> anyhow::Result<ExitCode> 
         () = until(end) => {}
     }
     listening.abort();
-    app.stop().await;
+    app.drain().await;
+    app.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

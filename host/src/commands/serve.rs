@@ -78,10 +78,12 @@ pub(crate) async fn run_until_stopped(app: App, listener: TcpListener) -> anyhow
     }
     stop.send_replace(true);
     let ending = async {
-        app.stop().await;
+        app.drain().await;
         // Answers that are on their way had all the time of the drain; a client that never ends
-        // its request must not hold up the end.
-        tokio::time::timeout(LAST_ANSWERS, server).await
+        // its request must not hold up the end. The database is there until the last answer.
+        let served = tokio::time::timeout(LAST_ANSWERS, server).await;
+        app.close().await;
+        served
     };
     tokio::select! {
         ended = ending => {

@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use tokio::sync::Notify;
 use vedette_core::OrgId;
 
 /// Runs by hand in the whole process, those that wait for a place included.
@@ -16,6 +18,8 @@ const MOST_OF_ORGANIZATION: usize = 32;
 #[derive(Clone, Default)]
 pub(crate) struct ManualRuns {
     counts: Arc<Mutex<HashMap<OrgId, usize>>>,
+    /// Told whenever the last one has ended.
+    ended: Arc<Notify>,
 }
 
 /// The right to a run; given back when it is dropped.
@@ -40,6 +44,19 @@ impl ManualRuns {
         })
     }
 
+    /// Waits until none is left, its outcome stored.
+    pub(crate) async fn all_ended(&self) {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // Before the look, so that an end right after it is not missed.
+            ended.as_mut().enable();
+            if self.counts().is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
     fn counts(&self) -> MutexGuard<'_, HashMap<OrgId, usize>> {
         self.counts.lock().expect("no holder of this lock panics")
     }
@@ -53,6 +70,9 @@ impl Drop for Ticket {
             if *count == 0 {
                 counts.remove(&self.org);
             }
+        }
+        if counts.is_empty() {
+            self.runs.ended.notify_waiters();
         }
     }
 }
@@ -79,5 +99,18 @@ mod tests {
         assert!(ticket.is_some() && runs.admit(late).is_none());
         drop((held, ticket));
         assert!(runs.counts().is_empty(), "nothing is kept of who has none");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_last_one_is_told() {
+        let runs = ManualRuns::default();
+        runs.all_ended().await;
+        let org = OrgId::generate(&vedette_core::SystemClock);
+        let tickets = [runs.admit(org), runs.admit(org)];
+        let waiting = tokio::spawn(async move { runs.all_ended().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(tickets);
+        waiting.await.unwrap();
     }
 }

@@ -74,4 +74,10 @@ impl ApiState {
             manual_runs: ManualRuns::default(),
         }
     }
+
+    /// Waits until every run by hand that was accepted has ended and is stored. New ones must not
+    /// come any more: the listener has to be closed before.
+    pub async fn manual_runs_ended(&self) {
+        self.manual_runs.all_ended().await;
+    }
 }

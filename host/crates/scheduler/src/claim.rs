@@ -13,7 +13,7 @@ use vedette_store::{ClaimRequest, ClaimedSlot, StoreError};
 use crate::{
     config::to_delta,
     held::HeldSlot,
-    shared::{Alarm, Shared},
+    shared::{Alarm, Shared, in_time},
 };
 
 /// Most slots of one statement.
@@ -87,7 +87,7 @@ async fn claim_all(
             owner: shared.config.owner.clone(),
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
         };
-        let slots = shared.store.claim_due(&request).await?;
+        let slots = in_time(shared.store.claim_due(&request)).await?;
         let (count, is_full) = (slots.len(), slots.len() >= limit);
         shared.take_up(count, is_full);
         let held = slots

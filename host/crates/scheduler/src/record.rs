@@ -17,7 +17,7 @@ use crate::{
     config::to_delta,
     held::Finished,
     runner::FinishedRun,
-    shared::{Alarm, Backoff, Shared},
+    shared::{Alarm, Backoff, Shared, in_time},
 };
 
 /// Tries for an outcome that the database refuses for a reason that should not pass, before it
@@ -137,7 +137,7 @@ impl Recorder {
         let shared = &self.shared;
         let mut pause = Backoff::new();
         loop {
-            match shared.store.record_executions(&slots, &*shared.clock).await {
+            match in_time(shared.store.record_executions(&slots, &*shared.clock)).await {
                 Ok(results) => {
                     shared.store_is_away.store(false, Ordering::Release);
                     self.announce(slots, names, &results);

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vedette_core::Clock;
-use vedette_store::{SlotLease, Store};
+use vedette_store::{SlotLease, Store, StoreError};
 
 use crate::{
     config::SchedulerConfig,
@@ -139,7 +139,7 @@ impl Shared {
         }
         let mut pause = Backoff::new();
         for _ in 0..HAND_BACK_TRIES {
-            match self.store.release_slots(&leases).await {
+            match in_time(self.store.release_slots(&leases)).await {
                 Ok(()) => {
                     tracing::debug!(slots = leases.len(), "slots were handed back");
                     return;
@@ -151,6 +151,20 @@ impl Shared {
             }
         }
     }
+}
+
+/// Longest time that a call of the database may take. Each is a short transaction; one that takes
+/// longer waits for a server that will not answer, and says nothing by itself: a machine that lost
+/// its power closes no connection. Less than the grace of a lease.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The answer of the database, or that it is away.
+pub(crate) async fn in_time<T>(
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(CALL_TIMEOUT, call)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::no_answer()))
 }
 
 /// Pauses between tries: 100 ms, doubling up to 5 s.

@@ -46,6 +46,11 @@ impl StoreError {
         matches!(self, Self::Busy(_))
     }
 
+    /// What a caller makes of a call that it waited for too long.
+    pub fn no_answer() -> Self {
+        Self::Busy(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+    }
+
     pub(crate) fn corrupt(table: &'static str, id: &impl ToString, what: &impl ToString) -> Self {
         Self::Corrupt {
             table,
@@ -56,34 +61,49 @@ impl StoreError {
 }
 
 impl From<sqlx::Error> for StoreError {
+    /// Only what the same call will always meet is final. Everything else passes, sooner or later:
+    /// a full disk, a server that is away or taken over, a broken connection. To call such an
+    /// error final would throw away an outcome for it.
     fn from(error: sqlx::Error) -> Self {
-        let is_busy = match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
-            // SQLite: BUSY and LOCKED with their extended forms. PostgreSQL: serialization
-            // failure, deadlock, admin shutdown, cannot connect now, too many connections.
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                matches!(
-                    code.as_ref(),
-                    "5" | "6"
-                        | "261"
-                        | "517"
-                        | "262"
-                        | "40001"
-                        | "40P01"
-                        | "57P01"
-                        | "57P02"
-                        | "57P03"
-                        | "53300"
-                )
-            }),
-            _ => false,
+        use sqlx::Error as E;
+        let is_final = match &error {
+            E::Database(database) => {
+                let is_postgres = database
+                    .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+                    .is_some();
+                let code = database.code();
+                code.is_some_and(|code| {
+                    if is_postgres {
+                        is_final_in_postgres(&code)
+                    } else {
+                        is_final_in_sqlite(&code)
+                    }
+                })
+            }
+            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::WorkerCrashed => false,
+            // Values and statements that do not fit, and a pool that was closed for good.
+            _ => true,
         };
-        if is_busy {
-            Self::Busy(error)
-        } else {
+        if is_final {
             Self::Database(error)
+        } else {
+            Self::Busy(error)
         }
     }
+}
+
+/// SQLSTATE classes that data or statement are to blame for (`PostgreSQL` manual, appendix A):
+/// feature not supported, data exception, integrity constraint violation, syntax error or access
+/// rule violation, program limit exceeded.
+fn is_final_in_postgres(code: &str) -> bool {
+    ["0A", "22", "23", "42", "54"].contains(&code.get(..2).unwrap_or_default())
+}
+
+/// Result codes that data or statement are to blame for (`SQLite` result codes): ERROR, TOOBIG,
+/// CONSTRAINT, MISMATCH, RANGE. The low byte of an extended code is the primary one.
+fn is_final_in_sqlite(code: &str) -> bool {
+    let primary = code.parse::<u32>().map(|code| code & 0xff);
+    matches!(primary, Ok(1 | 18 | 19 | 20 | 25))
 }
 
 /// Whether an insert met a row with the same key.
@@ -91,4 +111,40 @@ pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_data_is_to_blame_for_is_final() {
+        // Out of range, unique violation, undefined column, too many columns.
+        for code in ["22003", "23505", "42703", "54011"] {
+            assert!(is_final_in_postgres(code), "{code}");
+        }
+        // Connection failures, read-only after a fail-over, deadlock, disk full, out of memory, too
+        // many connections, lock timeout, cancelled, shutdown, I/O error, wrong password.
+        for code in [
+            "08006", "08P01", "25006", "40001", "40P01", "53100", "53200", "53300", "55P03",
+            "57014", "57P01", "58030", "28P01",
+        ] {
+            assert!(!is_final_in_postgres(code), "{code}");
+        }
+        // ERROR, TOOBIG, CONSTRAINT_UNIQUE, MISMATCH, RANGE.
+        for code in ["1", "18", "2067", "20", "25"] {
+            assert!(is_final_in_sqlite(code), "{code}");
+        }
+        // BUSY and BUSY_SNAPSHOT, LOCKED, READONLY, IOERR_WRITE, FULL, CANTOPEN, BUSY_TIMEOUT.
+        for code in ["5", "517", "6", "8", "778", "13", "14", "773"] {
+            assert!(!is_final_in_sqlite(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_worth_another_try() {
+        let broken = sqlx::Error::Protocol("unexpected end".to_owned());
+        assert!(StoreError::from(broken).is_retryable());
+        assert!(!StoreError::from(sqlx::Error::PoolClosed).is_retryable());
+    }
 }

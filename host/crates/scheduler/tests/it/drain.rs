@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use vedette_core::{Clock, Status, SystemClock};
+use vedette_scheduler::SchedulerConfig;
 use vedette_store::{Store, both_databases};
 
 use crate::{
     witness::Witness,
-    world::{World, start, until, until_time},
+    world::{World, start, start_with, until, until_time},
 };
 
 both_databases!(
@@ -56,7 +57,12 @@ async fn drain_hands_back_what_is_not_due_yet(store: Store) {
         .daily("ok", due_at + TimeDelta::milliseconds(1_000))
         .await;
     let witness = Arc::new(Witness::new());
-    let scheduler = start(&world.store, &witness, 3);
+    let config = SchedulerConfig {
+        concurrency: 3,
+        look_ahead: Duration::from_secs(5),
+        ..SchedulerConfig::default()
+    };
+    let scheduler = start_with(&world.store, &witness, config);
     until("the first run", async || !witness.runs_of(early).is_empty()).await;
     scheduler.drain(Duration::from_secs(10)).await;
     until_time(due_at + TimeDelta::milliseconds(1_100)).await;

@@ -1,8 +1,14 @@
 //! On time, each slot once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use vedette_core::{Clock, ManualClock, ScriptId, Status, SystemClock};
 use vedette_scheduler::{Scheduler, SchedulerConfig};
 use vedette_store::{ExecutionSummary, Store, Updated, both_databases};
@@ -214,7 +220,10 @@ async fn waking_does_not_wait_for_the_tick(store: Store) {
 async fn steps_of_the_clock_run_nothing_twice(store: Store) {
     let world = World::new(store).await;
     let noon = DateTime::from_timestamp(1_795_521_600, 0).expect("in range");
-    let clock = Arc::new(ManualClock::at(noon - TimeDelta::hours(1)));
+    let clock = Arc::new(CountedClock {
+        shown: ManualClock::at(noon - TimeDelta::hours(1)),
+        reads: AtomicUsize::new(0),
+    });
     let before = world.daily("ok", noon - TimeDelta::seconds(1)).await;
     let script = world.daily("ok", noon).await;
     let witness = Arc::new(Witness::new());
@@ -226,22 +235,26 @@ async fn steps_of_the_clock_run_nothing_twice(store: Store) {
     let scheduler = Scheduler::start(world.store.clone(), witness.clone(), clock.clone(), config);
 
     // One claim takes both slots; when the first has run, the second waits for its time.
-    clock.advance(TimeDelta::hours(1) - TimeDelta::seconds(1));
+    clock
+        .step(TimeDelta::hours(1) - TimeDelta::seconds(1))
+        .await;
     until("the slot before", async || {
         world.rows(before).await.len() == 1
     })
     .await;
     assert_eq!(witness.runs_of(script).len(), 0);
-    clock.advance(TimeDelta::hours(-1));
-    clock.advance(TimeDelta::hours(1) + TimeDelta::seconds(1));
+    clock.step(TimeDelta::hours(-1)).await;
+    clock
+        .step(TimeDelta::hours(1) + TimeDelta::seconds(1))
+        .await;
     until("the slot at noon", async || {
         world.rows(script).await.len() == 1
     })
     .await;
 
-    clock.advance(TimeDelta::hours(-2));
-    clock.advance(TimeDelta::hours(2));
-    clock.advance(TimeDelta::hours(24));
+    clock.step(TimeDelta::hours(-2)).await;
+    clock.step(TimeDelta::hours(2)).await;
+    clock.step(TimeDelta::hours(24)).await;
     until("the slot of the next day", async || {
         world.rows(script).await.len() == 2
     })
@@ -255,6 +268,31 @@ async fn steps_of_the_clock_run_nothing_twice(store: Store) {
         .collect();
     assert_eq!(slots, [Some(noon), Some(noon + TimeDelta::days(1))]);
     assert_eq!(witness.runs_of(script).len(), 2);
+}
+
+/// A clock that is stepped only as fast as it is looked at.
+struct CountedClock {
+    shown: ManualClock,
+    reads: AtomicUsize,
+}
+
+impl CountedClock {
+    /// Moves the clock, and waits until the scheduler has met the new time in several of its turns.
+    async fn step(&self, delta: TimeDelta) {
+        self.shown.advance(delta);
+        let before = self.reads.load(Ordering::Relaxed);
+        until("the clock is read", async || {
+            self.reads.load(Ordering::Relaxed) >= before + 5
+        })
+        .await;
+    }
+}
+
+impl Clock for CountedClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.shown.now()
+    }
 }
 
 /// How late runs began, for people who read the output.
