@@ -102,6 +102,8 @@ CREATE TABLE slots (
     lease_owner VARCHAR(64),
     leased_until TIMESTAMPTZ,
     lease_token BIGINT NOT NULL,
+    -- The schedule was changed while the slot was leased: its own slots begin after this.
+    counts_from TIMESTAMPTZ,
     PRIMARY KEY (script_id, location)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX slots_due ON slots (scheduled_at) WHERE scheduled_at IS NOT NULL;

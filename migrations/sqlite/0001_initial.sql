@@ -103,6 +103,8 @@ CREATE TABLE slots (
     lease_owner TEXT,
     leased_until TEXT,
     lease_token INTEGER NOT NULL,
+    -- The schedule was changed while the slot was leased: its own slots begin after this.
+    counts_from TEXT,
     PRIMARY KEY (script_id, location)
 ) STRICT;
 CREATE INDEX slots_due ON slots (scheduled_at) WHERE scheduled_at IS NOT NULL;

@@ -25,6 +25,8 @@ text_enum! {
         Downtime = "downtime",
         /// No place for a run came free in time.
         Overloaded = "overloaded",
+        /// The script got another schedule, or was disabled, before it ran.
+        Changed = "changed",
     }
 }
 
@@ -34,6 +36,7 @@ impl MissedReason {
         match self {
             Self::Overlap => "the previous run of this script had not ended",
             Self::Downtime => "no server was running at this time",
+            Self::Changed => "the schedule was changed, or the script disabled, before it ran",
             Self::Overloaded => "no place for a run came free before the next one was due",
         }
     }

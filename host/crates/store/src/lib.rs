@@ -13,6 +13,7 @@ mod error;
 mod executions;
 mod page;
 mod record;
+mod replaced;
 mod retention;
 mod scripts;
 mod sessions;

@@ -25,9 +25,9 @@ use crate::{
 const MAX_MISSED: usize = 1_000;
 /// The same for all scripts of a batch together: after a long downtime every script of it has
 /// missed slots, and nobody else writes to SQLite while they are recorded.
-const MAX_MISSED_OF_BATCH: usize = 10_000;
+pub(crate) const MAX_MISSED_OF_BATCH: usize = 10_000;
 /// Rows of one `INSERT`: SQLite allows 32,766 values in a statement.
-const INSERT_ROWS: usize = 500;
+pub(crate) const INSERT_ROWS: usize = 500;
 
 /// A slot that was run, or that will never run.
 #[derive(Debug, Clone)]
@@ -64,6 +64,13 @@ pub enum RecordResult {
 }
 
 #[derive(FromRow)]
+struct LockedSlot {
+    script_id: Uuid,
+    lease_token: i64,
+    counts_from: Option<DateTime<Utc>>,
+}
+
+#[derive(FromRow)]
 struct ScheduleRow {
     id: Uuid,
     is_enabled: bool,
@@ -89,7 +96,7 @@ impl Store {
         let lock = self.db.lock_slots();
         let results = in_tx!(self, D, tx => {
             let mut select = QueryBuilder::<D>::new(
-                "SELECT script_id, lease_token FROM slots WHERE script_id IN (",
+                "SELECT script_id, lease_token, counts_from FROM slots WHERE script_id IN (",
             );
             let mut ids = select.separated(", ");
             for finished in batch {
@@ -98,7 +105,7 @@ impl Store {
             // In one order, so that two nodes never wait for each other.
             select.push(") ORDER BY script_id").push(lock);
             // The length of a batch makes the text: kept as prepared, each would be in the way.
-            let tokens: Vec<(Uuid, i64)> =
+            let slots: Vec<LockedSlot> =
                 select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
             // Only once the slots are locked: PostgreSQL would read beside the lock what was there
             // before it had to wait, hence a schedule that has just been replaced.
@@ -113,7 +120,7 @@ impl Store {
             select.push(")");
             let schedules: Vec<ScheduleRow> =
                 select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
-            let plan = Plan::make(batch, &tokens, schedules, now, clock);
+            let plan = Plan::make(batch, slots, schedules, now, clock);
             let mut inserted = HashSet::new();
             for rows in plan.executions.chunks(INSERT_ROWS) {
                 let mut insert = QueryBuilder::<D>::new("");
@@ -138,7 +145,7 @@ impl Store {
             for moves in plan.moves.chunks(INSERT_ROWS) {
                 let mut update = QueryBuilder::<D>::new(
                     "UPDATE slots SET scheduled_at = moved.column2, lease_owner = NULL, \
-                     leased_until = NULL FROM (",
+                     leased_until = NULL, counts_from = NULL FROM (",
                 );
                 update.push_values(moves, |mut values, (script, next)| {
                     values.push_bind(*script).push_bind(*next);
@@ -163,12 +170,12 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn make(
         batch: &'a [FinishedSlot],
-        tokens: &[(Uuid, i64)],
+        slots: Vec<LockedSlot>,
         schedules: Vec<ScheduleRow>,
         now: DateTime<Utc>,
         clock: &dyn Clock,
     ) -> Self {
-        let tokens: HashMap<_, _> = tokens.iter().copied().collect();
+        let slots: HashMap<_, _> = slots.into_iter().map(|row| (row.script_id, row)).collect();
         let schedules: HashMap<_, _> = schedules.into_iter().map(|row| (row.id, row)).collect();
         let mut budget = MAX_MISSED_OF_BATCH;
         let mut plan = Self {
@@ -178,15 +185,20 @@ impl<'a> Plan<'a> {
         };
         for finished in batch {
             let script = finished.script_id.as_uuid();
-            let is_current = tokens.get(&script) == Some(&finished.lease_token);
-            let Some(schedule) = schedules.get(&script).filter(|_| is_current) else {
+            let slot = slots
+                .get(&script)
+                .filter(|slot| slot.lease_token == finished.lease_token);
+            let (Some(slot), Some(schedule)) = (slot, schedules.get(&script)) else {
                 plan.results.push(RecordResult::Refused);
                 continue;
             };
             plan.results.push(RecordResult::Recorded);
             plan.executions.push(ExecutionColumns::scheduled(finished));
             let limit = MAX_MISSED.min(budget);
-            let CatchUp { missed, next } = next_slots(schedule, finished.scheduled_at, now, limit);
+            let last = slot.counts_from.map_or(finished.scheduled_at, |from| {
+                from.max(finished.scheduled_at)
+            });
+            let CatchUp { missed, next } = next_slots(schedule, last, now, limit);
             budget -= missed.len();
             // Pages are sorted by id, and ids of one millisecond come in any order.
             let mut ids: Vec<_> = missed

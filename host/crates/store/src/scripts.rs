@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::{AssertSqlSafe, FromRow, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
 use uuid::Uuid;
 use vedette_core::{
     OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
@@ -15,6 +15,9 @@ use vedette_core::{
 use crate::{
     Page, PageRequest, Store, StoreError,
     db::{in_tx, on_db},
+    executions::push_executions,
+    record::INSERT_ROWS,
+    replaced::{SlotRow, rows_of_passed},
 };
 
 /// A script with its current version.
@@ -144,11 +147,18 @@ const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron
     template_id = $12, updated_at = $13 WHERE org_id = $14 AND id = $15 AND revision = $16";
 /// The slot is locked before the script is touched, as recording a run does it: else a run that
 /// ends in this moment would be followed by a slot of the old schedule.
-const LOCK_SLOT: &str = "SELECT script_id FROM slots WHERE org_id = $1 AND script_id = $2";
-/// A slot that is leased is left to its run's completion, which reads the new schedule.
+const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
+    WHERE org_id = $1 AND script_id = $2";
+/// A slot that is leased is left to its run's completion, which reads the new schedule. The token
+/// goes on, so that a worker whose lease is over cannot record the slot that it had.
 const MOVE_SLOT: &str = "UPDATE slots SET scheduled_at = $1, lease_owner = NULL, \
-    leased_until = NULL WHERE org_id = $2 AND script_id = $3 \
+    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL WHERE org_id = $2 AND script_id = $3 \
     AND (leased_until IS NULL OR leased_until <= $4)";
+const COUNT_FROM: &str = "UPDATE slots SET counts_from = $1 \
+    WHERE org_id = $2 AND script_id = $3 AND leased_until > $1";
+const LAST_SLOT: &str = "SELECT scheduled_at FROM script_executions \
+    WHERE org_id = $1 AND script_id = $2 AND location = $3 AND scheduled_at >= $4 \
+    ORDER BY scheduled_at DESC LIMIT 1";
 const DELETE_SCRIPT: &str = "DELETE FROM scripts WHERE org_id = $1 AND id = $2";
 const GET_VERSION: &str = "SELECT source FROM script_versions WHERE org_id = $1 AND id = $2";
 
@@ -162,6 +172,8 @@ pub(crate) const ALL_SQL: &[&str] = &[
     UPDATE_SCRIPT,
     LOCK_SLOT,
     MOVE_SLOT,
+    COUNT_FROM,
+    LAST_SLOT,
     DELETE_SCRIPT,
     GET_VERSION,
 ];
@@ -227,15 +239,19 @@ impl TryFrom<ScriptRow> for Script {
 }
 
 impl ScriptChange {
-    /// The first slot after the change; `None` when disabled or never due.
-    fn first_slot(&self, script: ScriptId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// The first slot after a time; `None` when disabled or never due.
+    fn first_slot(
+        &self,
+        script: ScriptId,
+        after: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
         if !self.is_enabled {
             return Ok(None);
         }
         let cron = self.cron_expression.as_deref();
         let schedule = Schedule::parse(script, cron, self.interval_seconds, &self.timezone)
             .map_err(|error| StoreError::corrupt("scripts", &script, &error))?;
-        Ok(schedule.next_after(self.changed_at))
+        Ok(schedule.next_after(after))
     }
 }
 
@@ -243,7 +259,7 @@ impl Store {
     /// Makes a script, its first version and its slot.
     pub async fn create_script(&self, new: NewScript) -> Result<Script, StoreError> {
         let content = &new.content;
-        let first_slot = content.first_slot(new.id)?;
+        let first_slot = content.first_slot(new.id, content.changed_at)?;
         in_tx!(self, tx => {
             sqlx::query(INSERT_SCRIPT)
                 .bind(new.id.as_uuid())
@@ -348,13 +364,12 @@ impl Store {
         change: ScriptChange,
         expected_revision: Option<i64>,
     ) -> Result<Updated, StoreError> {
-        let first_slot = change.first_slot(id)?;
         let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
-        let updated = in_tx!(self, tx => {
-            sqlx::query(AssertSqlSafe(lock_slot))
+        let updated = in_tx!(self, D, tx => {
+            let slot: Option<SlotRow> = sqlx::query_as(AssertSqlSafe(lock_slot))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
-                .execute(&mut *tx)
+                .fetch_optional(&mut *tx)
                 .await?;
             let row: Option<ScriptRow> = sqlx::query_as(GET_SCRIPT)
                 .bind(org.as_uuid())
@@ -408,6 +423,31 @@ impl Store {
                     .await?;
             }
             if reschedules(&old, &change) {
+                let passed = slot
+                    .map(|slot| rows_of_passed(&old, &slot, change.changed_at))
+                    .transpose()?
+                    .unwrap_or_default();
+                for rows in passed.chunks(INSERT_ROWS) {
+                    let mut insert = QueryBuilder::<D>::new("");
+                    push_executions(&mut insert, rows);
+                    insert.build().persistent(false).execute(&mut *tx).await?;
+                }
+                sqlx::query(COUNT_FROM)
+                    .bind(change.changed_at)
+                    .bind(org.as_uuid())
+                    .bind(id.as_uuid())
+                    .execute(&mut *tx)
+                    .await?;
+                // A change may come late, after a slot of its time has run: none is taken twice.
+                let last: Option<(DateTime<Utc>,)> = sqlx::query_as(LAST_SLOT)
+                    .bind(org.as_uuid())
+                    .bind(id.as_uuid())
+                    .bind(DEFAULT_LOCATION)
+                    .bind(change.changed_at)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                let after = last.map_or(change.changed_at, |(last,)| last);
+                let first_slot = change.first_slot(id, after)?;
                 sqlx::query(MOVE_SLOT)
                     .bind(first_slot)
                     .bind(org.as_uuid())

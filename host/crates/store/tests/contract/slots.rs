@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use chrono::{TimeDelta, Timelike as _};
-use vedette_core::{Clock as _, ScriptVersionId};
+use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
+use vedette_core::{Clock as _, MissedReason, ScriptId, ScriptVersionId};
 use vedette_store::{RecordResult, SlotLease, Store, Updated, both_databases};
 
-use crate::{PAGE, at, change, claim_at, clock, finished, owner, script, start, success};
+use crate::{Owner, PAGE, at, change, claim_at, clock, finished, owner, script, start, success};
 
 both_databases!(
     a_slot_is_claimed_once,
@@ -16,6 +16,9 @@ both_databases!(
     an_edit_during_a_run_counts_at_its_end,
     a_script_disabled_or_deleted_during_a_run_stops,
     a_script_disabled_before_its_node_died_does_not_run,
+    slots_that_wait_get_their_rows_when_the_schedule_goes,
+    an_edit_during_a_long_run_invents_no_slots_and_loses_none,
+    an_edit_that_comes_late_takes_no_slot_twice,
     claims_come_in_the_order_of_their_time,
     a_batch_of_nothing_is_nothing,
 );
@@ -280,14 +283,111 @@ async fn a_script_disabled_before_its_node_died_does_not_run(store: Store) {
     let next = at("2026-11-24T13:00:20Z");
     let claimed = store.claim_due(&claim_at(next)).await.unwrap();
     assert_eq!(claimed[0].scheduled_at, next, "nothing is made up for");
-    assert!(
-        store
-            .list_executions(owner.org, made.id, PAGE)
-            .await
-            .unwrap()
-            .items
-            .is_empty()
+    // The slot that had begun has its row, and those of the disabled hour were none.
+    assert_eq!(
+        missed(&store, &owner, made.id).await,
+        [(due, MissedReason::Changed)]
     );
+}
+
+/// The missed slots of a script, oldest first.
+async fn missed(
+    store: &Store,
+    owner: &Owner,
+    script: ScriptId,
+) -> Vec<(DateTime<Utc>, MissedReason)> {
+    let page = store
+        .list_executions(owner.org, script, PAGE)
+        .await
+        .unwrap();
+    let rows = page.items.iter();
+    let mut missed: Vec<_> = rows
+        .filter_map(|row| Some((row.scheduled_at?, row.missed_reason?)))
+        .collect();
+    missed.sort_unstable();
+    missed
+}
+
+async fn slots_that_wait_get_their_rows_when_the_schedule_goes(store: Store) {
+    let owner = owner(&store, "anna").await;
+    // Every ten seconds; nobody claims.
+    for is_enabled in [true, false] {
+        let made = script(&store, &owner).await;
+        let mut edit = change(&owner, at("2026-11-24T12:00:35Z"));
+        edit.cron_expression = Some("0 0 * * * *".to_owned());
+        edit.is_enabled = is_enabled;
+        store
+            .update_script(owner.org, made.id, edit, None)
+            .await
+            .unwrap();
+        let expected = [
+            "2026-11-24T12:00:10Z",
+            "2026-11-24T12:00:20Z",
+            "2026-11-24T12:00:30Z",
+        ]
+        .map(|slot| (at(slot), MissedReason::Changed));
+        assert_eq!(missed(&store, &owner, made.id).await, expected);
+        let script = store.get_script(owner.org, made.id).await.unwrap().unwrap();
+        let next = is_enabled.then(|| at("2026-11-24T13:00:00Z"));
+        assert_eq!(script.next_run_at, next);
+    }
+}
+
+async fn an_edit_during_a_long_run_invents_no_slots_and_loses_none(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let due = at("2026-11-24T12:00:10Z");
+    let slot = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
+    // The run goes on, two more slots pass, and the schedule becomes another.
+    let mut edit = change(&owner, at("2026-11-24T12:00:35Z"));
+    edit.cron_expression = Some("*/15 * * * * *".to_owned());
+    store
+        .update_script(owner.org, made.id, edit, None)
+        .await
+        .unwrap();
+    let clock = clock();
+    clock.advance(at("2026-11-24T12:01:05Z") - clock.now());
+    let recorded = store
+        .record_executions(&[finished(&slot, success())], &clock)
+        .await
+        .unwrap();
+    assert_eq!(recorded, [RecordResult::Recorded]);
+    let slots: Vec<_> = missed(&store, &owner, made.id)
+        .await
+        .into_iter()
+        .map(|(slot, _)| slot)
+        .collect();
+    // Two of the old schedule, and of the new one what was over before the latest that is due.
+    let expected = [
+        "2026-11-24T12:00:20Z",
+        "2026-11-24T12:00:30Z",
+        "2026-11-24T12:00:45Z",
+    ];
+    assert_eq!(slots, expected.map(at));
+    let script = store.get_script(owner.org, made.id).await.unwrap().unwrap();
+    assert_eq!(script.next_run_at, Some(at("2026-11-24T12:01:00Z")));
+}
+
+async fn an_edit_that_comes_late_takes_no_slot_twice(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let due = at("2026-11-24T12:00:10Z");
+    let slot = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
+    let clock = clock();
+    clock.advance(due - clock.now());
+    store
+        .record_executions(&[finished(&slot, success())], &clock)
+        .await
+        .unwrap();
+    // Decided before the slot ran, written after it.
+    let mut edit = change(&owner, due - TimeDelta::seconds(3));
+    edit.cron_expression = Some("*/2 * * * * *".to_owned());
+    store
+        .update_script(owner.org, made.id, edit, None)
+        .await
+        .unwrap();
+    let script = store.get_script(owner.org, made.id).await.unwrap().unwrap();
+    assert_eq!(script.next_run_at, Some(due + TimeDelta::seconds(2)));
 }
 
 async fn claims_come_in_the_order_of_their_time(store: Store) {
