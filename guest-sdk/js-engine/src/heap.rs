@@ -2,9 +2,8 @@
 //!
 //! A run lives for microseconds and makes thousands of small objects, so that a tenth of it was
 //! spent in a general allocator. Here a block that was freed waits for the next of its size, and
-//! a new one comes from the end of a chunk. Memory never goes back, which the end of the run
-//! makes up for; more than half of a chunk cannot be lost to rounding, since sizes are kept to
-//! the eight bytes that QuickJS rounds to itself.
+//! a new one comes from the end of a chunk. Small blocks never go back to the C library; the end
+//! of the run makes up for it.
 //!
 //! The snapshot ends with a chunk that is still untouched (see [`begin_runs`]): a run writes to
 //! fresh pages, close together, instead of to gaps all over the realm. Each page written is a page
@@ -23,7 +22,7 @@ const STEP_BYTES: usize = 8;
 const CHUNK_BYTES: usize = 16 * 1024;
 /// The chunk that runs begin with. Most runs need no other; a larger one would cost more to reset
 /// after each run than it saves.
-const FIRST_CHUNK_BYTES: usize = 96 * 1024;
+const FIRST_CHUNK_BYTES: usize = 64 * 1024;
 
 struct Heap(UnsafeCell<State>);
 
