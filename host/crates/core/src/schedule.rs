@@ -67,8 +67,13 @@ impl ScheduleError {
 /// When a script is due.
 #[derive(Debug, Clone)]
 pub enum Schedule {
-    /// Cron text, read in a time zone. On a day when clocks go forward a skipped time runs
-    /// once, right after the gap; when they go back, a fixed time runs once.
+    /// Cron text, read in a time zone.
+    ///
+    /// Where seconds, minutes and hours each hold a single value (`30 2 * * *`), a time that is
+    /// skipped when clocks go forward runs once, right after the gap, and one that is repeated
+    /// when they go back runs once, the first time. Any other text (`*/10 * * * *`, but also
+    /// `0 2,14 * * *`) goes by the wall clock: what is skipped does not run, what is repeated runs
+    /// twice.
     Cron {
         /// The parsed pattern.
         pattern: Box<Cron>,
