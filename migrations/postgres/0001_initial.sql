@@ -78,9 +78,12 @@ CREATE TABLE scripts (
     revision BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL,
+    -- Gone for everybody; its executions are being deleted, and it goes with the last of them.
+    is_deleted BOOLEAN NOT NULL DEFAULT FALSE,
     CHECK ((cron_expression IS NULL) <> (interval_seconds IS NULL))
 );
 CREATE INDEX scripts_org ON scripts (org_id, id);
+CREATE INDEX scripts_deleted ON scripts (id) WHERE is_deleted;
 
 CREATE TABLE script_versions (
     id UUID PRIMARY KEY,

@@ -79,9 +79,12 @@ CREATE TABLE scripts (
     revision INTEGER NOT NULL,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
+    -- Gone for everybody; its executions are being deleted, and it goes with the last of them.
+    is_deleted INTEGER NOT NULL DEFAULT 0,
     CHECK ((cron_expression IS NULL) <> (interval_seconds IS NULL))
 ) STRICT;
 CREATE INDEX scripts_org ON scripts (org_id, id);
+CREATE INDEX scripts_deleted ON scripts (id) WHERE is_deleted;
 
 CREATE TABLE script_versions (
     id BLOB PRIMARY KEY,

@@ -81,14 +81,14 @@ pub(crate) async fn run_until_stopped(app: App, listener: TcpListener) -> anyhow
         app.drain().await;
         // Answers that are on their way had all the time of the drain; a client that never ends
         // its request must not hold up the end. The database is there until the last answer.
-        let served = tokio::time::timeout(LAST_ANSWERS, server).await;
+        let answered = tokio::time::timeout(LAST_ANSWERS, server).await;
         app.close().await;
-        served
+        answered
     };
     tokio::select! {
         ended = ending => {
-            if let Ok(served) = ended {
-                served??;
+            if let Ok(answered) = ended {
+                answered??;
             }
         }
         _ = terminate.recv() => exit_now(),

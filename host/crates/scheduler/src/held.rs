@@ -62,6 +62,7 @@ impl HeldSlot {
     pub(crate) const fn lease(&self) -> SlotLease {
         SlotLease {
             script_id: self.claimed.script_id,
+            org_id: self.claimed.org_id,
             lease_token: self.claimed.lease_token,
         }
     }

@@ -20,12 +20,14 @@ use crate::{config::to_delta, shared::Shared};
 #[cfg(test)]
 mod tests;
 
-/// Rows of one transaction of the retention.
-const RETENTION_BATCH: u32 = 1_000;
+/// Executions of one transaction of the retention: each may have a thousand lines of log, and
+/// nobody else writes to SQLite while they are deleted.
+const RETENTION_BATCH: u32 = 100;
 
 /// The works and their times, with seconds first.
-const WORKS: [(&str, Work); 3] = [
+const WORKS: [(&str, Work); 4] = [
     ("30 * * * * *", Work::FailInterrupted),
+    ("50 * * * * *", Work::PurgeScripts),
     ("15 7 * * * *", Work::DeleteExecutions),
     ("45 17 * * * *", Work::DeleteSessions),
 ];
@@ -34,6 +36,7 @@ const WORKS: [(&str, Work); 3] = [
 #[derive(Debug, Clone, Copy)]
 enum Work {
     FailInterrupted,
+    PurgeScripts,
     DeleteExecutions,
     DeleteSessions,
 }
@@ -117,10 +120,25 @@ impl Work {
     async fn run(self, shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
         match self {
             Self::FailInterrupted => shared.store.fail_interrupted_executions(now).await,
+            Self::PurgeScripts => purge_scripts(shared).await,
             Self::DeleteExecutions => delete_executions(shared, now).await,
             Self::DeleteSessions => shared.store.delete_expired_sessions(now).await,
         }
     }
+}
+
+/// Ends what a deletion of a script with many executions has begun. Answers how many scripts.
+async fn purge_scripts(shared: &Shared) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    for (org, script) in shared.store.list_deleted_scripts().await? {
+        while !shared.stop.is_cancelled() {
+            if shared.store.purge_script(org, script).await? {
+                purged += 1;
+                break;
+            }
+        }
+    }
+    Ok(purged)
 }
 
 /// In batches, each a transaction of its own, so that outcomes are recorded in between.

@@ -170,6 +170,11 @@ impl Recorder {
                     // Nobody may be watching, which is fine.
                     drop(self.shared.news.send(to_news(slot, name)));
                 }
+                RecordResult::Duplicate => tracing::warn!(
+                    script.id = %slot.script_id,
+                    scheduled_at = %slot.scheduled_at,
+                    "an outcome was not kept: its slot has another already"
+                ),
                 RecordResult::Refused => tracing::warn!(
                     script.id = %slot.script_id,
                     "an outcome came too late: the script is gone, or another node has its slot"

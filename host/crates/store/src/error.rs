@@ -80,7 +80,12 @@ impl From<sqlx::Error> for StoreError {
                     }
                 })
             }
-            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::WorkerCrashed => false,
+            E::Io(_)
+            | E::Tls(_)
+            | E::Protocol(_)
+            | E::PoolTimedOut
+            | E::WorkerCrashed
+            | E::BeginFailed => false,
             // Values and statements that do not fit, and a pool that was closed for good.
             _ => true,
         };

@@ -104,13 +104,17 @@ pub struct Execution {
 const LIST_EXECUTIONS: &str = "SELECT id, script_id, script_version_id, trigger_kind, \
     scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, message, result, \
     latency_ms, fuel_used, peak_memory_bytes, requests, flags FROM script_executions \
-    WHERE org_id = $1 AND script_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
+    WHERE org_id = $1 AND script_id = $2 AND id < $3 \
+    AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = $2 AND NOT is_deleted) \
+    ORDER BY id DESC LIMIT $4";
 const GET_EXECUTION: &str = "SELECT id, script_id, script_version_id, trigger_kind, scheduled_at, \
     executed_at, duration_ms, status, error_class, missed_reason, message, result, latency_ms, \
     fuel_used, peak_memory_bytes, requests, flags FROM script_executions \
-    WHERE org_id = $1 AND id = $2";
+    WHERE org_id = $1 AND id = $2 \
+    AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = script_id AND NOT is_deleted)";
 const LIST_LOGS: &str = "SELECT log_level, message, timestamp FROM script_execution_logs \
-    WHERE execution_id = $1 ORDER BY line_number";
+    WHERE execution_id = $2 AND EXISTS \
+    (SELECT 1 FROM script_executions WHERE org_id = $1 AND id = $2) ORDER BY line_number";
 const INSERT_MANUAL: &str = "INSERT INTO script_executions (id, org_id, script_id, \
     script_version_id, location, trigger_kind, started_by, executed_at, duration_ms, status, \
     fuel_used, peak_memory_bytes, requests, flags, leased_until) \
@@ -434,7 +438,11 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let (summary, requests) = row.into_parts()?;
         let rows: Vec<LogRow> = on_db!(self, pool => {
-            sqlx::query_as(LIST_LOGS).bind(id.as_uuid()).fetch_all(pool).await?
+            sqlx::query_as(LIST_LOGS)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_all(pool)
+                .await?
         });
         let logs = rows.into_iter().map(|row| {
             let log_level = LogLevel::from_str(&row.log_level)

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod db;
+mod deletion;
 mod dialect;
 mod error;
 mod executions;
@@ -38,6 +39,7 @@ pub use templates::{NewTemplate, Template};
 pub fn all_sql() -> Vec<&'static str> {
     [
         accounts::ALL_SQL,
+        deletion::ALL_SQL,
         executions::ALL_SQL,
         retention::ALL_SQL,
         scripts::ALL_SQL,

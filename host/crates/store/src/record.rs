@@ -59,6 +59,8 @@ pub struct FinishedSlot {
 pub enum RecordResult {
     /// Its row is there.
     Recorded,
+    /// The slot has a row already, of another outcome; this one was not kept.
+    Duplicate,
     /// The claim is no longer the current one: another node has the slot, or the script is gone.
     Refused,
 }
@@ -96,8 +98,9 @@ impl Store {
         let lock = self.db.lock_slots();
         let results = in_tx!(self, D, tx => {
             let mut select = QueryBuilder::<D>::new(
-                "SELECT script_id, lease_token, counts_from FROM slots WHERE script_id IN (",
+                "SELECT script_id, lease_token, counts_from FROM slots WHERE location = ",
             );
+            select.push_bind(DEFAULT_LOCATION).push(" AND script_id IN (");
             let mut ids = select.separated(", ");
             for finished in batch {
                 ids.push_bind(finished.script_id.as_uuid());
@@ -111,7 +114,7 @@ impl Store {
             // before it had to wait, hence a schedule that has just been replaced.
             let mut select = QueryBuilder::<D>::new(
                 "SELECT id, is_enabled, cron_expression, interval_seconds, timezone FROM scripts \
-                 WHERE id IN (",
+                 WHERE NOT is_deleted AND id IN (",
             );
             let mut ids = select.separated(", ");
             for finished in batch {
@@ -120,7 +123,7 @@ impl Store {
             select.push(")");
             let schedules: Vec<ScheduleRow> =
                 select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
-            let plan = Plan::make(batch, slots, schedules, now, clock);
+            let mut plan = Plan::make(batch, slots, schedules, now, clock);
             let mut inserted = HashSet::new();
             for rows in plan.executions.chunks(INSERT_ROWS) {
                 let mut insert = QueryBuilder::<D>::new("");
@@ -128,6 +131,33 @@ impl Store {
                 let ids: Vec<(Uuid,)> =
                     insert.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
                 inserted.extend(ids.into_iter().map(|(id,)| id));
+            }
+            let conflicts: Vec<_> = batch
+                .iter()
+                .zip(&mut plan.results)
+                .filter(|(finished, result)| {
+                    **result == RecordResult::Recorded
+                        && !inserted.contains(&finished.execution_id.as_uuid())
+                })
+                .collect();
+            if !conflicts.is_empty() {
+                // A batch that comes again, because nobody heard that it was committed, meets its
+                // own rows: they are recorded.
+                let mut select =
+                    QueryBuilder::<D>::new("SELECT id FROM script_executions WHERE id IN (");
+                let mut ids = select.separated(", ");
+                for (finished, _) in &conflicts {
+                    ids.push_bind(finished.execution_id.as_uuid());
+                }
+                select.push(")");
+                let own: Vec<(Uuid,)> =
+                    select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
+                let own: HashSet<_> = own.into_iter().collect();
+                for (finished, result) in conflicts {
+                    if !own.contains(&(finished.execution_id.as_uuid(),)) {
+                        *result = RecordResult::Duplicate;
+                    }
+                }
             }
             let lines: Vec<_> = batch
                 .iter()

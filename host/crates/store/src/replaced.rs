@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use vedette_core::{Clock, ExecutionId, MissedReason, Outcome};
 
 use crate::{
-    Script, StoreError, Trigger, executions::ExecutionColumns, record::MAX_MISSED_OF_BATCH,
+    Script, Trigger, executions::ExecutionColumns, record::MAX_MISSED_OF_BATCH,
     slots::read_schedule,
 };
 
@@ -38,7 +38,7 @@ fn passed_slots(
     old: &Script,
     slot: &SlotRow,
     changed_at: DateTime<Utc>,
-) -> Result<(Vec<DateTime<Utc>>, MissedReason), StoreError> {
+) -> (Vec<DateTime<Utc>>, MissedReason) {
     let is_leased = slot.leased_until.is_some_and(|until| until > changed_at);
     let reason = if is_leased {
         MissedReason::Overlap
@@ -47,7 +47,7 @@ fn passed_slots(
     };
     let mut passed = Vec::new();
     let Some(first) = slot.scheduled_at.filter(|first| *first <= changed_at) else {
-        return Ok((passed, reason));
+        return (passed, reason);
     };
     if !is_leased {
         passed.push(first);
@@ -56,7 +56,10 @@ fn passed_slots(
     if old.is_enabled {
         let cron = old.cron_expression.as_deref();
         let interval = old.interval_seconds.map(i64::from);
-        let schedule = read_schedule(old.id.as_uuid(), cron, interval, &old.timezone)?;
+        // A schedule that does not read came due no more, and the change may be what mends it.
+        let Ok(schedule) = read_schedule(old.id.as_uuid(), cron, interval, &old.timezone) else {
+            return (passed, reason);
+        };
         let mut last = slot.counts_from.map_or(first, |from| from.max(first));
         while let Some(next) = schedule.next_after(last).filter(|next| *next <= changed_at) {
             if passed.len() >= MAX_MISSED_OF_BATCH {
@@ -71,16 +74,17 @@ fn passed_slots(
             last = next;
         }
     }
-    Ok((passed, reason))
+    (passed, reason)
 }
 
 /// The rows for [`passed_slots`].
 pub(crate) fn rows_of_passed<'a>(
     old: &Script,
-    slot: &SlotRow,
+    slot: Option<&SlotRow>,
     changed_at: DateTime<Utc>,
-) -> Result<Vec<ExecutionColumns<'a>>, StoreError> {
-    let (passed, reason) = passed_slots(old, slot, changed_at)?;
+) -> Vec<ExecutionColumns<'a>> {
+    let Some(slot) = slot else { return Vec::new() };
+    let (passed, reason) = passed_slots(old, slot, changed_at);
     // Pages are sorted by id, and ids of one millisecond come in any order.
     let mut ids: Vec<_> = passed
         .iter()
@@ -100,5 +104,5 @@ pub(crate) fn rows_of_passed<'a>(
             Some(reason),
         )
     };
-    Ok(ids.into_iter().zip(passed).map(row).collect())
+    ids.into_iter().zip(passed).map(row).collect()
 }

@@ -133,34 +133,36 @@ const GET_SCRIPT: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_i
     name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
     version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
     CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
-    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id \
-    WHERE scripts.org_id = $1 AND scripts.id = $2";
+    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
+    AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id = $2 AND NOT is_deleted";
 const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
     name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
     version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
     CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
-    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id \
-    WHERE scripts.org_id = $1 AND scripts.id < $2 ORDER BY scripts.id DESC LIMIT $3";
+    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
+    AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id < $2 AND NOT is_deleted \
+    ORDER BY scripts.id DESC LIMIT $4";
 const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron_expression = $3, \
     interval_seconds = $4, timezone = $5, script_body = $6, version_id = $7, version_number = $8, \
     parameters = $9, env_vars = $10, timeout_seconds = $11, revision = revision + 1, \
     template_id = $12, updated_at = $13 WHERE org_id = $14 AND id = $15 AND revision = $16";
 /// The slot is locked before the script is touched, as recording a run does it: else a run that
 /// ends in this moment would be followed by a slot of the old schedule.
-const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
-    WHERE org_id = $1 AND script_id = $2";
+pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
+    WHERE org_id = $1 AND script_id = $2 AND location = $3";
 /// A slot that is leased is left to its run's completion, which reads the new schedule. The token
 /// goes on, so that a worker whose lease is over cannot record the slot that it had.
 const MOVE_SLOT: &str = "UPDATE slots SET scheduled_at = $1, lease_owner = NULL, \
-    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL WHERE org_id = $2 AND script_id = $3 \
-    AND (leased_until IS NULL OR leased_until <= $4)";
+    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL \
+    WHERE org_id = $2 AND script_id = $3 AND location = $4 \
+    AND (leased_until IS NULL OR leased_until <= $5)";
 const COUNT_FROM: &str = "UPDATE slots SET counts_from = $1 \
-    WHERE org_id = $2 AND script_id = $3 AND leased_until > $1";
+    WHERE org_id = $2 AND script_id = $3 AND location = $4 AND leased_until > $1";
 const LAST_SLOT: &str = "SELECT scheduled_at FROM script_executions \
     WHERE org_id = $1 AND script_id = $2 AND location = $3 AND scheduled_at >= $4 \
     ORDER BY scheduled_at DESC LIMIT 1";
-const DELETE_SCRIPT: &str = "DELETE FROM scripts WHERE org_id = $1 AND id = $2";
-const GET_VERSION: &str = "SELECT source FROM script_versions WHERE org_id = $1 AND id = $2";
+const GET_VERSION: &str = "SELECT source FROM script_versions WHERE org_id = $1 AND id = $2 \
+    AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = script_id AND NOT is_deleted)";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
@@ -174,7 +176,6 @@ pub(crate) const ALL_SQL: &[&str] = &[
     MOVE_SLOT,
     COUNT_FROM,
     LAST_SLOT,
-    DELETE_SCRIPT,
     GET_VERSION,
 ];
 
@@ -328,6 +329,7 @@ impl Store {
             sqlx::query_as(GET_SCRIPT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
+                .bind(DEFAULT_LOCATION)
                 .fetch_optional(pool)
                 .await?
         });
@@ -344,6 +346,7 @@ impl Store {
             sqlx::query_as(LIST_SCRIPTS)
                 .bind(org.as_uuid())
                 .bind(page.before())
+                .bind(DEFAULT_LOCATION)
                 .bind(page.fetch_limit())
                 .fetch_all(pool)
                 .await?
@@ -369,11 +372,13 @@ impl Store {
             let slot: Option<SlotRow> = sqlx::query_as(AssertSqlSafe(lock_slot))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
+                .bind(DEFAULT_LOCATION)
                 .fetch_optional(&mut *tx)
                 .await?;
             let row: Option<ScriptRow> = sqlx::query_as(GET_SCRIPT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
+                .bind(DEFAULT_LOCATION)
                 .fetch_optional(&mut *tx)
                 .await?;
             let Some(row) = row else { return Ok(Updated::NotFound) };
@@ -381,12 +386,7 @@ impl Store {
             if expected_revision.is_some_and(|expected| expected != old.revision) {
                 return Ok(Updated::Stale);
             }
-            let is_new_source = old.script_body != change.script_body;
-            let (version_id, version_number) = if is_new_source {
-                (change.version_id, old.version_number + 1)
-            } else {
-                (old.version_id, old.version_number)
-            };
+            let (version_id, version_number) = next_version(&old, &change);
             let changed = sqlx::query(UPDATE_SCRIPT)
                 .bind(&change.name)
                 .bind(change.is_enabled)
@@ -410,7 +410,7 @@ impl Store {
             if changed == 0 {
                 return Ok(Updated::Stale);
             }
-            if is_new_source {
+            if version_number != old.version_number {
                 sqlx::query(INSERT_VERSION)
                     .bind(version_id.as_uuid())
                     .bind(id.as_uuid())
@@ -423,10 +423,7 @@ impl Store {
                     .await?;
             }
             if reschedules(&old, &change) {
-                let passed = slot
-                    .map(|slot| rows_of_passed(&old, &slot, change.changed_at))
-                    .transpose()?
-                    .unwrap_or_default();
+                let passed = rows_of_passed(&old, slot.as_ref(), change.changed_at);
                 for rows in passed.chunks(INSERT_ROWS) {
                     let mut insert = QueryBuilder::<D>::new("");
                     push_executions(&mut insert, rows);
@@ -436,6 +433,7 @@ impl Store {
                     .bind(change.changed_at)
                     .bind(org.as_uuid())
                     .bind(id.as_uuid())
+                    .bind(DEFAULT_LOCATION)
                     .execute(&mut *tx)
                     .await?;
                 // A change may come late, after a slot of its time has run: none is taken twice.
@@ -452,6 +450,7 @@ impl Store {
                     .bind(first_slot)
                     .bind(org.as_uuid())
                     .bind(id.as_uuid())
+                    .bind(DEFAULT_LOCATION)
                     .bind(change.changed_at)
                     .execute(&mut *tx)
                     .await?;
@@ -459,30 +458,12 @@ impl Store {
             let row: ScriptRow = sqlx::query_as(GET_SCRIPT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
+                .bind(DEFAULT_LOCATION)
                 .fetch_one(&mut *tx)
                 .await?;
             row
         });
         Ok(Updated::Done(Box::new(updated.try_into()?)))
-    }
-
-    /// Deletes a script with all that belongs to it. `false`: there was none.
-    pub async fn delete_script(&self, org: OrgId, id: ScriptId) -> Result<bool, StoreError> {
-        let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
-        let deleted = in_tx!(self, tx => {
-            sqlx::query(AssertSqlSafe(lock_slot))
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(DELETE_SCRIPT)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-        });
-        Ok(deleted > 0)
     }
 
     /// The source of a version.
@@ -498,6 +479,15 @@ impl Store {
                 .fetch_optional(pool)
                 .await?
         }))
+    }
+}
+
+/// The version after a change: another one only for another source.
+fn next_version(old: &Script, change: &ScriptChange) -> (ScriptVersionId, i64) {
+    if old.script_body == change.script_body {
+        (old.version_id, old.version_number)
+    } else {
+        (change.version_id, old.version_number + 1)
     }
 }
 

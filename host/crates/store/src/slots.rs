@@ -55,6 +55,8 @@ pub struct ClaimedSlot {
 pub struct SlotLease {
     /// The script.
     pub script_id: ScriptId,
+    /// Its organization.
+    pub org_id: OrgId,
     /// From the claim.
     pub lease_token: i64,
 }
@@ -64,11 +66,11 @@ pub struct SlotLease {
 const SELECT_DUE: &str = "SELECT slots.script_id, slots.org_id, slots.scheduled_at, \
     slots.lease_token, scripts.name, scripts.version_id, scripts.parameters, scripts.env_vars, \
     scripts.timeout_seconds, scripts.cron_expression, scripts.interval_seconds, scripts.timezone \
-    FROM slots JOIN scripts ON scripts.id = slots.script_id \
+    FROM slots JOIN scripts ON scripts.id = slots.script_id AND scripts.org_id = slots.org_id \
     WHERE slots.scheduled_at <= $1 AND (slots.leased_until IS NULL OR slots.leased_until <= $2) \
-    AND scripts.is_enabled ORDER BY slots.scheduled_at LIMIT $3";
+    AND slots.location = $3 AND scripts.is_enabled ORDER BY slots.scheduled_at LIMIT $4";
 const RELEASE_SLOT: &str = "UPDATE slots SET lease_owner = NULL, leased_until = NULL \
-    WHERE script_id = $1 AND location = $2 AND lease_token = $3";
+    WHERE org_id = $1 AND script_id = $2 AND location = $3 AND lease_token = $4";
 const RELEASE_ALL: &str =
     "UPDATE slots SET lease_owner = NULL, leased_until = NULL WHERE leased_until IS NOT NULL";
 
@@ -136,6 +138,7 @@ impl Store {
             let rows: Vec<DueRow> = sqlx::query_as(AssertSqlSafe(select))
                 .bind(claim.now + claim.look_ahead)
                 .bind(claim.now)
+                .bind(DEFAULT_LOCATION)
                 .bind(i64::from(claim.limit))
                 .fetch_all(&mut *tx)
                 .await?;
@@ -170,6 +173,7 @@ impl Store {
         in_tx!(self, tx => {
             for lease in leases {
                 sqlx::query(RELEASE_SLOT)
+                    .bind(lease.org_id.as_uuid())
                     .bind(lease.script_id.as_uuid())
                     .bind(DEFAULT_LOCATION)
                     .bind(lease.lease_token)

@@ -26,6 +26,7 @@ both_databases!(
     old_executions_are_deleted_batch_by_batch,
     without_a_retention_nothing_is_deleted,
     interrupted_executions_do_not_stay_running,
+    a_deleted_script_goes_with_its_last_execution,
     sessions_that_are_over_are_deleted,
     the_household_starts_and_ends,
 );
@@ -218,6 +219,30 @@ async fn interrupted_executions_do_not_stay_running(store: Store) {
         .unwrap()
         .unwrap();
     assert_eq!(row.summary.status, Status::Error);
+}
+
+async fn a_deleted_script_goes_with_its_last_execution(store: Store) {
+    let house = House::new(store, None).await;
+    // 2,500 slots: more than a deletion takes along at once.
+    house.clock.advance(TimeDelta::seconds(2_500));
+    for _ in 0..3 {
+        house.miss_slots().await;
+    }
+    let store = &house.shared.store;
+    assert_eq!(house.work(Work::PurgeScripts).await, 0);
+    assert!(store.delete_script(house.org, house.script).await.unwrap());
+    assert!(!house.any_executions().await);
+    assert_eq!(
+        store.list_deleted_scripts().await.unwrap(),
+        [(house.org, house.script)]
+    );
+    assert_eq!(house.work(Work::PurgeScripts).await, 1);
+    assert!(store.list_deleted_scripts().await.unwrap().is_empty());
+    assert_eq!(
+        house.work(Work::PurgeScripts).await,
+        0,
+        "it may be repeated"
+    );
 }
 
 async fn sessions_that_are_over_are_deleted(store: Store) {

@@ -78,6 +78,26 @@ async fn a_schedule_that_broke_during_the_run_ends_without_a_next_slot() {
 }
 
 #[tokio::test]
+async fn an_edit_mends_a_schedule_that_does_not_read() {
+    on_each(async |database| {
+        let store = &database.store;
+        let owner = owner(store, "anna").await;
+        let broken = script(store, &owner).await;
+        by_hand(database, "UPDATE scripts SET timezone = 'Mars/Olympus'").await;
+        let mend = change(&owner, at("2026-11-24T12:00:35Z"));
+        let Updated::Done(mended) = store
+            .update_script(owner.org, broken.id, mend, None)
+            .await
+            .unwrap()
+        else {
+            panic!("it is there")
+        };
+        assert_eq!(mended.next_run_at, Some(at("2026-11-24T12:00:40Z")));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_script_disabled_during_its_run_leaves_no_slot_behind() {
     on_each(async |database| {
         let store = &database.store;

@@ -1,10 +1,12 @@
 //! Scripts, versions, templates, and whom they belong to.
 
 use chrono::TimeDelta;
-use vedette_core::{ScriptVersionId, TemplateId};
-use vedette_store::{Cursor, NewTemplate, PageRequest, Store, Updated, both_databases};
+use vedette_core::{Clock as _, ScriptVersionId, TemplateId};
+use vedette_store::{
+    Cursor, NewTemplate, PageRequest, RecordResult, Store, Updated, both_databases,
+};
 
-use crate::{PAGE, at, change, claim_at, clock, owner, script, start};
+use crate::{PAGE, at, change, claim_at, clock, finished, owner, script, start, success};
 
 both_databases!(
     a_script_reads_as_it_was_written,
@@ -17,6 +19,7 @@ both_databases!(
     a_cursor_of_others_shows_nothing_of_theirs,
     a_schedule_of_every_kind_finds_its_first_slot,
     odd_text_survives,
+    a_deleted_script_is_gone_before_its_rows_are,
 );
 
 async fn a_script_reads_as_it_was_written(store: Store) {
@@ -302,4 +305,67 @@ async fn odd_text_survives(store: Store) {
     let due = at("2026-11-24T12:00:10Z");
     let claimed = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
     assert_eq!(claimed.parameters, expected.parameters);
+}
+
+async fn a_deleted_script_is_gone_before_its_rows_are(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let (made, other) = (script(&store, &owner).await, script(&store, &owner).await);
+    // A thousand missed slots in one transaction each, more than a deletion takes along at once.
+    let clock = clock();
+    clock.advance(TimeDelta::seconds(30_000));
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held = store.claim_due(&claim_at(clock.now())).await.unwrap();
+        let batch: Vec<_> = held.iter().map(|slot| finished(slot, success())).collect();
+        store.record_executions(&batch, &clock).await.unwrap();
+    }
+    let newest = store
+        .list_executions(owner.org, made.id, PAGE)
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    assert!(store.delete_script(owner.org, made.id).await.unwrap());
+    assert_eq!(
+        store.list_deleted_scripts().await.unwrap(),
+        [(owner.org, made.id)],
+        "rows are left"
+    );
+
+    assert_eq!(store.get_script(owner.org, made.id).await.unwrap(), None);
+    let listed = store.list_scripts(owner.org, PAGE).await.unwrap().items;
+    let listed: Vec<_> = listed.iter().map(|script| script.id).collect();
+    assert_eq!(listed, [other.id]);
+    let executions = store.list_executions(owner.org, made.id, PAGE).await;
+    assert!(executions.unwrap().items.is_empty());
+    let execution = store.get_execution(owner.org, newest.id).await.unwrap();
+    assert_eq!(execution, None);
+    let source = store.get_version_source(owner.org, made.version_id).await;
+    assert_eq!(source.unwrap(), None);
+    let update = store.update_script(owner.org, made.id, change(&owner, clock.now()), None);
+    assert!(matches!(update.await.unwrap(), Updated::NotFound));
+    assert!(!store.delete_script(owner.org, made.id).await.unwrap());
+    let late: Vec<_> = held
+        .iter()
+        .filter(|slot| slot.script_id == made.id)
+        .map(|slot| finished(slot, success()))
+        .collect();
+    let late = store.record_executions(&late, &clock).await.unwrap();
+    assert_eq!(late, [RecordResult::Refused]);
+    let claimed = store.claim_due(&claim_at(clock.now())).await.unwrap();
+    let claimed: Vec<_> = claimed.iter().map(|slot| slot.script_id).collect();
+    assert_eq!(claimed, [other.id]);
+
+    while !store.purge_script(owner.org, made.id).await.unwrap() {}
+    assert!(store.list_deleted_scripts().await.unwrap().is_empty());
+    // Only what is deleted is purged.
+    let rows = store.list_executions(owner.org, other.id, PAGE);
+    assert!(!rows.await.unwrap().items.is_empty());
+    assert!(
+        store
+            .get_script(owner.org, other.id)
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

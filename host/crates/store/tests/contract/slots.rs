@@ -10,6 +10,7 @@ use crate::{Owner, PAGE, at, change, claim_at, clock, finished, owner, script, s
 
 both_databases!(
     a_slot_is_claimed_once,
+    a_batch_that_comes_again_is_recorded,
     concurrent_claims_share_the_slots,
     an_expired_lease_comes_back_and_fences_the_late,
     a_released_slot_comes_back_at_once,
@@ -59,16 +60,13 @@ async fn a_slot_is_claimed_once(store: Store) {
         .unwrap()
         .next_run_at;
     assert_eq!(next, Some(at("2026-11-24T12:00:20Z")));
-    // The same result again: its claim is over, nothing is stored twice.
+    // Another result for the same claim, whose token is still the current one: nothing is stored
+    // twice, and nobody is told that it was.
     let again = store
         .record_executions(&[finished(&claimed[0], success())], &clock())
         .await
         .unwrap();
-    assert_eq!(
-        again,
-        [RecordResult::Recorded],
-        "the token is still the current one"
-    );
+    assert_eq!(again, [RecordResult::Duplicate]);
     assert_eq!(
         store
             .list_executions(owner.org, made.id, PAGE)
@@ -78,6 +76,27 @@ async fn a_slot_is_claimed_once(store: Store) {
             .len(),
         1
     );
+}
+
+/// The commit came through, its answer did not.
+async fn a_batch_that_comes_again_is_recorded(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let (first, second) = (script(&store, &owner).await, script(&store, &owner).await);
+    let due = at("2026-11-24T12:00:10Z");
+    let slots = store.claim_due(&claim_at(due)).await.unwrap();
+    let mut batch: Vec<_> = slots.iter().map(|slot| finished(slot, success())).collect();
+    for _ in 0..2 {
+        let results = store.record_executions(&batch, &clock()).await.unwrap();
+        assert_eq!(results, [RecordResult::Recorded; 2]);
+    }
+    // One of them under another id is another outcome of the same slot.
+    batch[0].execution_id = finished(&slots[0], success()).execution_id;
+    let results = store.record_executions(&batch, &clock()).await.unwrap();
+    assert_eq!(results, [RecordResult::Duplicate, RecordResult::Recorded]);
+    for made in [first, second] {
+        let rows = store.list_executions(owner.org, made.id, PAGE).await;
+        assert_eq!(rows.unwrap().items.len(), 1);
+    }
 }
 
 async fn concurrent_claims_share_the_slots(store: Store) {
@@ -163,6 +182,7 @@ async fn a_released_slot_comes_back_at_once(store: Store) {
     let slot = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
     let lease = SlotLease {
         script_id: slot.script_id,
+        org_id: slot.org_id,
         lease_token: slot.lease_token,
     };
     let stale = SlotLease {
@@ -269,6 +289,7 @@ async fn a_script_disabled_before_its_node_died_does_not_run(store: Store) {
     assert_eq!(disabled.next_run_at, None, "also while its slot is leased");
     let lease = SlotLease {
         script_id: slot.script_id,
+        org_id: slot.org_id,
         lease_token: slot.lease_token,
     };
     store.release_slots(&[lease]).await.unwrap();
