@@ -18,6 +18,7 @@ pub mod engine;
 mod host;
 pub mod limits;
 mod memory;
+mod network;
 pub mod run;
 mod state;
 mod verdict;

@@ -85,8 +85,8 @@ pub(crate) fn new_store(
     env: BTreeMap<String, String>,
 ) -> wasmtime::Result<Store<RunState>> {
     let inner = &sandbox.inner;
-    let session = inner.guard.session(limits.fetch.clone());
-    let state = RunState::new(limits, session, inner.clock.clone(), params, env);
+    let network = Box::new(inner.guard.session(limits.fetch.clone()));
+    let state = RunState::new(limits, network, inner.clock.clone(), params, env);
     let mut store = Store::try_new(&inner.engine, state)?;
     store.limiter(|state| &mut state.memory);
     store.set_fuel(limits.fuel)?;
@@ -174,7 +174,7 @@ fn finish(
     fuel_used: u64,
 ) -> Outcome {
     let ended = doubt(ended, &state);
-    let requests = state.session.records();
+    let requests = state.network.records();
     let peak_memory_bytes = state.memory.peak_bytes();
     let (logs, flags) = state.log.finish();
     let (status, error_class, message, result) = match ended {
@@ -219,7 +219,7 @@ fn doubt(ended: Ended, state: &RunState) -> Ended {
         Ended::TargetFailed(_) | Ended::Error(ErrorClass::FetchLimit, _) => true,
         Ended::TimedOut | Ended::Error(..) => false,
     };
-    if is_against_target && state.session.platform_failed() {
+    if is_against_target && state.network.platform_failed() {
         Ended::Error(ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
     } else {
         ended

@@ -3,16 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use vedette_core::{Clock, Flag, LogLevel, LogLine};
-use vedette_egress::Session;
 use wasmtime::component::ResourceTable;
 
-use crate::{Limits, limits::HANDLES, memory::MemoryLimiter, verdict::clean_text};
+use crate::{
+    Limits, limits::HANDLES, memory::MemoryLimiter, network::Network, verdict::clean_text,
+};
 
 /// The data of a store.
 pub(crate) struct RunState {
     pub(crate) memory: MemoryLimiter,
     pub(crate) table: ResourceTable,
-    pub(crate) session: Session,
+    pub(crate) network: Box<dyn Network>,
     pub(crate) params: String,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -23,7 +24,7 @@ pub(crate) struct RunState {
 impl RunState {
     pub(crate) fn new(
         limits: &Limits,
-        session: Session,
+        network: Box<dyn Network>,
         clock: Arc<dyn Clock>,
         params: String,
         env: BTreeMap<String, String>,
@@ -33,7 +34,7 @@ impl RunState {
         Self {
             memory: MemoryLimiter::new(limits.memory_bytes),
             table,
-            session,
+            network,
             params,
             env,
             clock,

@@ -15,10 +15,9 @@ use crate::{
         FetchError, Header, Host, HostPendingResponse, RedirectMode, Request, Response, Timings,
         TlsInfo,
     },
+    network::{Answer, Network},
     state::RunState,
 };
-
-type Answer = Result<egress::Response, egress::FetchError>;
 
 /// A request in flight.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -41,7 +40,7 @@ impl Drop for Task {
 
 impl Pending {
     /// Polls the request; true once its answer is here.
-    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>, session: &egress::Session) -> bool {
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>, network: &dyn Network) -> bool {
         if let State::Running(task) = &mut self.0 {
             let Poll::Ready(joined) = Pin::new(&mut task.0).poll(cx) else {
                 return false;
@@ -49,7 +48,7 @@ impl Pending {
             // A panic in the client is ours; the guest sees a failed request, the log the cause.
             let answer = joined.unwrap_or_else(|error| {
                 tracing::error!(error = %error, "a request task ended without an answer");
-                session.note_platform_fault();
+                network.note_platform_fault();
                 Err(egress::FetchError::Platform(
                     "the request could not be made".to_owned(),
                 ))
@@ -59,9 +58,9 @@ impl Pending {
         true
     }
 
-    async fn ready(&mut self, session: &egress::Session) {
+    async fn ready(&mut self, network: &dyn Network) {
         poll_fn(|cx| {
-            if self.poll_ready(cx, session) {
+            if self.poll_ready(cx, network) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -77,7 +76,7 @@ impl HostPendingResponse for RunState {
         pending: Resource<Pending>,
     ) -> wasmtime::Result<Result<Response, FetchError>> {
         let pending = self.table.get_mut(&pending)?;
-        pending.ready(&self.session).await;
+        pending.ready(self.network.as_ref()).await;
         Ok(match std::mem::replace(&mut pending.0, State::Taken) {
             State::Ready(answer) => (*answer).map(Response::from).map_err(FetchError::from),
             State::Running(_) | State::Taken => Err(FetchError::InvalidRequest(
@@ -94,7 +93,7 @@ impl HostPendingResponse for RunState {
 
 impl Host for RunState {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, FetchError>> {
-        let answer = match self.session.fetch(request.into()) {
+        let answer = match self.network.fetch(request.into()) {
             Ok(fetching) => fetching.await,
             Err(refused) => Err(refused),
         };
@@ -105,7 +104,7 @@ impl Host for RunState {
         &mut self,
         request: Request,
     ) -> wasmtime::Result<Result<Resource<Pending>, FetchError>> {
-        let fetching = match self.session.fetch(request.into()) {
+        let fetching = match self.network.fetch(request.into()) {
             Ok(fetching) => fetching,
             Err(refused) => return Ok(Err(refused.into())),
         };
@@ -127,13 +126,13 @@ impl Host for RunState {
         for handle in &pending {
             self.table.get(handle)?;
         }
-        let (table, session) = (&mut self.table, &self.session);
+        let (table, network) = (&mut self.table, self.network.as_ref());
         let any = poll_fn(|cx| {
             let mut ready = Vec::new();
             for (position, handle) in (0u32..).zip(&pending) {
                 let is_ready = table
                     .get_mut(handle)
-                    .is_ok_and(|pending| pending.poll_ready(cx, session));
+                    .is_ok_and(|pending| pending.poll_ready(cx, network));
                 if is_ready {
                     ready.push(position);
                 }

@@ -1,0 +1,46 @@
+//! Where the requests of a run go.
+
+use futures::{FutureExt, future::BoxFuture};
+use vedette_core::RequestRecord;
+use vedette_egress::{FetchError, Request, Response, Session};
+
+/// What came of a request.
+pub(crate) type Answer = Result<Response, FetchError>;
+
+/// Makes the requests of one run, and keeps the record of them.
+pub(crate) trait Network: Send + Sync {
+    /// Starts a request. Dropping the future cancels it.
+    ///
+    /// # Errors
+    /// When the request is refused before anything of it begins.
+    fn fetch(&self, request: Request) -> Result<BoxFuture<'static, Answer>, FetchError>;
+
+    /// Notes that a request failed because of us.
+    fn note_platform_fault(&self);
+
+    /// Whether a request failed because of us, so that what the run says about the target may be
+    /// wrong.
+    fn platform_failed(&self) -> bool;
+
+    /// The requests so far in the order of their start; one in flight counts as cancelled.
+    fn records(&self) -> Vec<RequestRecord>;
+}
+
+/// The real one: the egress guard, in this process.
+impl Network for Session {
+    fn fetch(&self, request: Request) -> Result<BoxFuture<'static, Answer>, FetchError> {
+        Session::fetch(self, request).map(FutureExt::boxed)
+    }
+
+    fn note_platform_fault(&self) {
+        Session::note_platform_fault(self);
+    }
+
+    fn platform_failed(&self) -> bool {
+        Session::platform_failed(self)
+    }
+
+    fn records(&self) -> Vec<RequestRecord> {
+        Session::records(self)
+    }
+}
