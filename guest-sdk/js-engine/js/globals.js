@@ -29,4 +29,38 @@ for (const name in visible) {
   Object.defineProperty(globalThis, name, { value: visible[name], writable: true, enumerable: false, configurable: true });
 }
 
-return { invoke, settle, fireTimer, explain, warmUp };
+/** The globals that come with a part, loaded when a script first reads one of them. */
+const LAZY_GLOBALS = {};
+
+/** What the parts of `parts/` find as `import.meta.realm`. */
+const shared = { host, part, DOMException, FetchError, Headers, Response, URL, URLSearchParams, encodeText, inspect, plain };
+
+const parts = new Map();
+
+/** What a part exports. */
+function part(name) {
+  let exported = parts.get(name);
+  if (exported === undefined) {
+    exported = host.loadPart(name);
+    parts.set(name, exported);
+  }
+  return exported;
+}
+
+for (const name in LAZY_GLOBALS) {
+  for (const key of LAZY_GLOBALS[name]) {
+    const become = (value) => Object.defineProperty(globalThis, key, { value, writable: true, enumerable: false, configurable: true });
+    Object.defineProperty(globalThis, key, {
+      enumerable: false,
+      configurable: true,
+      get() {
+        const value = part(name)[key];
+        become(value);
+        return value;
+      },
+      set: become,
+    });
+  }
+}
+
+return { invoke, settle, fireTimer, explain, warmUp, shared };

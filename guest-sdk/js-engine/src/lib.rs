@@ -6,11 +6,14 @@
 //! at the end for that reason.
 //!
 //! `realm` builds the globals (the JavaScript half is in `js/`), `natives` is what that half
-//! calls, `event_loop` drives promises, requests and timers, `compile` and `run` are the exports.
+//! calls, `modules` loads what a script imports and the parts of the realm that wait until they are
+//! asked for (`js/parts/`), `event_loop` drives promises, requests and timers, `compile` and `run` are
+//! the exports.
 
 mod compile;
 mod event_loop;
 mod heap;
+mod modules;
 mod natives;
 mod realm;
 mod rejections;
@@ -29,8 +32,8 @@ mod bindings {
 struct Engine;
 
 impl bindings::Guest for Engine {
-    fn compile_prelude(source: String) -> Vec<u8> {
-        realm::compile_prelude(source)
+    fn compile_part(name: String, source: String) -> Vec<u8> {
+        realm::compile_part(&name, source)
     }
 
     fn init() {

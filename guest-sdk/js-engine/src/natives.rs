@@ -15,7 +15,7 @@ use crate::{
         console::{self, Level},
         fetch::{self, FetchError, Header, RedirectMode, Request, Response},
     },
-    event_loop, urls,
+    event_loop, modules, urls,
 };
 
 /// The object that the prelude receives.
@@ -30,6 +30,7 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("random", Func::from(random))?;
     host.set("parseUrl", Func::from(urls::parse))?;
     host.set("changeUrl", Func::from(urls::change))?;
+    host.set("loadPart", Func::from(modules::load_part))?;
     Ok(host)
 }
 

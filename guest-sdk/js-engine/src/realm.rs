@@ -5,20 +5,32 @@ use std::cell::OnceCell;
 use javy::{
     Config, Runtime,
     quickjs::{
-        Context, Ctx, Error, Function, Module, Object, Persistent, Promise, Result,
-        Runtime as QuickJs, WriteOptions, qjs,
+        Context, Ctx, Error, Function, Module as Source, Object, Persistent, Promise, Result,
+        Runtime as QuickJs, WriteOptions,
     },
 };
 
-use crate::{bindings, event_loop, heap, natives, rejections};
+use crate::{
+    bindings, event_loop, heap,
+    modules::{self, Module},
+    natives, rejections,
+};
 
 /// QuickJS refuses to hold more than this, so that a script meets a catchable `InternalError`
 /// before the host's limit of 64 MiB ends the run.
 const JS_MEMORY_BYTES: usize = 48 * 1024 * 1024;
 
+const WASM_PAGE_BYTES: usize = 64 * 1024;
+
 /// Allocation after which cycles are collected. The default of `javy` is never, which lets
 /// garbage that refers to itself grow without end.
 const GC_THRESHOLD_BYTES: usize = 2 * 1024 * 1024;
+
+/// Whether so much memory was held at one time that an allocation may have failed: linear memory
+/// never shrinks, while QuickJS may have freed all of it since.
+pub fn memory_was_full() -> bool {
+    core::arch::wasm32::memory_size::<0>() * WASM_PAGE_BYTES > JS_MEMORY_BYTES / 4 * 3
+}
 
 /// What the prelude hands back to Rust.
 pub struct Realm {
@@ -27,21 +39,11 @@ pub struct Realm {
     settle: Persistent<Function<'static>>,
     fire_timer: Persistent<Function<'static>>,
     explain: Persistent<Function<'static>>,
+    /// What the parts share with the prelude.
+    shared: Persistent<Object<'static>>,
 }
 
 impl Realm {
-    /// Whether so much memory is held that an allocation may have failed.
-    pub fn memory_is_full(&self, ctx: &Ctx<'_>) -> bool {
-        // SAFETY: the runtime is alive, and the call only fills in the counters.
-        let usage = unsafe {
-            let mut usage = std::mem::zeroed();
-            let runtime = qjs::JS_GetRuntime(ctx.as_raw().as_ptr());
-            qjs::JS_ComputeMemoryUsage(runtime, &raw mut usage);
-            usage
-        };
-        usage.malloc_size > (JS_MEMORY_BYTES / 2) as i64
-    }
-
     /// `(main, paramsJson, envEntries) => Promise<[success, latency, message, data]>`
     pub fn invoke<'js>(&self, ctx: &Ctx<'js>) -> Function<'js> {
         restore(ctx, &self.invoke)
@@ -90,16 +92,23 @@ pub fn build() {
             let function: Function<'_> = internals.get(name).expect("the prelude returns it");
             Persistent::save(&ctx, function)
         };
+        let shared: Object<'_> = internals.get("shared").expect("the prelude returns it");
         Realm {
             invoke: keep("invoke"),
             settle: keep("settle"),
             fire_timer: keep("fireTimer"),
             explain: keep("explain"),
+            shared: Persistent::save(&ctx, shared),
             runtime,
         }
     });
     REALM.with(|cell| cell.set(realm).ok().expect("`init` is called once"));
     heap::begin_runs();
+}
+
+/// What a part finds as `import.meta.realm`.
+pub fn shared<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    with(|realm| realm.shared.clone().restore(ctx))
 }
 
 /// Gives the realm to `f`.
@@ -111,9 +120,9 @@ pub fn with<R>(f: impl FnOnce(&Realm) -> R) -> R {
     })
 }
 
-/// The JavaScript half of the realm as bytecode, made by an instance of its own: the snapshot has
-/// neither the parser's leavings nor the text.
-pub fn compile_prelude(source: String) -> Vec<u8> {
+/// A part of the JavaScript half of the realm as bytecode, made by an instance of its own: the
+/// snapshot has neither the parser's leavings nor the text.
+pub fn compile_part(name: &str, source: String) -> Vec<u8> {
     let runtime = QuickJs::new().expect("QuickJS starts");
     let context = Context::full(&runtime).expect("QuickJS makes a context");
     context.with(|ctx| {
@@ -122,7 +131,7 @@ pub fn compile_prelude(source: String) -> Vec<u8> {
             strip_debug: true,
             ..WriteOptions::default()
         };
-        Module::declare(ctx.clone(), "vedette", source)
+        Source::declare(ctx.clone(), format!("vedette:{name}"), source)
             .and_then(|module| module.write(options))
             .unwrap_or_else(|error| fail(&ctx, error))
     })
@@ -130,12 +139,12 @@ pub fn compile_prelude(source: String) -> Vec<u8> {
 
 fn load_prelude<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     // Functions go on reading their code where it lies.
-    let bytecode = bindings::prelude().leak();
-    // SAFETY: `compile_prelude` made it, with this very engine.
-    let module = unsafe { Module::load(ctx.clone(), bytecode) }?;
-    let (module, loaded) = module.eval()?;
+    let bytecode = bindings::part("prelude").leak();
+    // SAFETY: `compile_part` made it, with this very engine.
+    let module = unsafe { Module::load(ctx, bytecode) }?;
+    let (exports, loaded) = module.evaluate()?;
     loaded.finish::<()>()?;
-    let prelude: Function<'js> = module.get("default")?;
+    let prelude: Function<'js> = exports.get("default")?;
     prelude.call((natives::object(ctx)?,))
 }
 
@@ -146,6 +155,7 @@ fn warm_up<'js>(ctx: &Ctx<'js>, internals: &Object<'js>) -> Result<()> {
     done.finish::<()>()?;
     event_loop::forget_all();
     rejections::watch(ctx);
+    modules::answer_imports(ctx);
     ctx.run_gc();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Bytecode to verdict.
 
-use javy::quickjs::{Array, CatchResultExt, Ctx, Function, Module, Promise, Value};
+use javy::quickjs::{Array, CatchResultExt, Ctx, Function, Promise, Value};
 
 use crate::{
     bindings::{
@@ -8,6 +8,7 @@ use crate::{
         vedette::monitor::{env, params},
     },
     event_loop::{self, Unsettled, thrown},
+    modules::{self, Module},
     realm::{self, Realm},
     rejections,
 };
@@ -46,10 +47,12 @@ fn run_module<'js>(
     let rejected = |error| Failure::Open(Unsettled::Rejected(thrown(ctx, error)));
     // SAFETY: the host gives back only what `compile` of this very engine made, and bytecode
     // that is not can harm nothing but this instance.
-    let module = unsafe { Module::load(ctx.clone(), bytecode) };
-    let (module, loaded) = module.and_then(Module::eval).catch(ctx).map_err(rejected)?;
+    let module = unsafe { Module::load(ctx, bytecode) };
+    modules::end_static_imports();
+    let evaluated = module.and_then(Module::evaluate);
+    let (exports, loaded) = evaluated.catch(ctx).map_err(rejected)?;
     event_loop::settle(ctx, realm, &loaded).map_err(Failure::Open)?;
-    let main = module.get::<_, Function<'js>>("default").map_err(|_| {
+    let main = exports.get::<_, Function<'js>>("default").map_err(|_| {
         // The exception that the failed conversion left behind is replaced by our own words.
         let _ = ctx.catch();
         Failure::Known(RunError::MissingExport(
@@ -91,7 +94,7 @@ fn read_verdict(parts: &Value<'_>) -> Result<Verdict, RunError> {
 /// Asks the prelude what a thrown value means.
 fn explain<'js>(ctx: &Ctx<'js>, realm: &Realm, value: Value<'js>) -> RunError {
     // QuickJS throws null when not even an error object fits into memory any more.
-    if value.is_null() && realm.memory_is_full(ctx) {
+    if value.is_null() && realm::memory_was_full() {
         return RunError::MemoryLimit("the script used up its memory".to_owned());
     }
     let explained: javy::quickjs::Result<(String, String)> = realm

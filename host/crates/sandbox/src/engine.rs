@@ -17,7 +17,7 @@ use wasmtime::{
 
 use crate::{
     ArtifactCache, bindings,
-    host::wasi,
+    host::{part::PARTS, wasi},
     limits::{CORE_INSTANCES, MEMORIES, MEMORY_BYTES, TABLE_ELEMENTS, TABLES, WASM_STACK_BYTES},
     state::RunState,
 };
@@ -99,7 +99,7 @@ impl Sandbox {
         }
         let engine =
             Engine::new(&config(runs + CONCURRENT_COMPILES)).map_err(SandboxError::Engine)?;
-        let digest = hex::encode(Sha256::digest(JS_ENGINE));
+        let digest = engine_digest();
         let js = prepare(&engine, &digest, options.cache.as_ref()).map_err(SandboxError::Engine)?;
         let inner = Inner {
             engine,
@@ -115,10 +115,19 @@ impl Sandbox {
         })
     }
 
-    /// SHA-256 of the engine component, in hex. Bytecode of one engine means nothing to another.
+    /// SHA-256 of the engine component and its parts, in hex. Bytecode of one engine means nothing to another.
     pub fn engine_digest(&self) -> &str {
         &self.inner.digest
     }
+}
+
+fn engine_digest() -> String {
+    let mut digest = Sha256::new_with_prefix(JS_ENGINE);
+    for (name, bytecode) in PARTS {
+        digest.update(name);
+        digest.update(bytecode);
+    }
+    hex::encode(digest.finalize())
 }
 
 fn prepare(

@@ -40,46 +40,74 @@ pub(crate) fn engine(root: &Path, check: bool) -> Result<()> {
     install_target()?;
     let component = build(&folder, &tools)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let prelude = read_prelude(&folder.join("js"))?;
-    let snapshot = runtime.block_on(take_snapshot(&component, &prelude))?;
+    let built = runtime.block_on(assemble(&component, &folder.join("js")))?;
     ensure!(
         !contains(
-            &snapshot,
+            &built.engine,
             folder
                 .to_str()
                 .context("the path of the repository is UTF-8")?
-        ) && !contains(&snapshot, &tools.cargo_home),
+        ) && !contains(&built.engine, &tools.cargo_home),
         "the engine contains a path of this machine"
     );
-    let digest = hex::encode(Sha256::digest(&snapshot));
     let prebuilt = folder.join("prebuilt");
+    let digest = hex::encode(Sha256::digest(&built.engine));
     if check {
-        let expected = std::fs::read_to_string(prebuilt.join("js-engine.wasm.sha256"))?;
-        let committed = hex::encode(Sha256::digest(std::fs::read(
-            prebuilt.join("js-engine.wasm"),
-        )?));
-        ensure!(
-            expected.trim() == committed,
-            "prebuilt/js-engine.wasm differs from its .sha256"
-        );
-        ensure!(
-            digest == committed,
-            "the source gives {digest}, committed is {committed}: run `cargo xtask engine` and \
-             commit prebuilt/ ({})",
-            tools.versions()?
-        );
+        compare(&prebuilt, built).with_context(|| {
+            format!(
+                "the source gives something else than is committed: run `cargo xtask engine` and \
+                 commit prebuilt/ ({:?})",
+                tools.versions()
+            )
+        })?;
         eprintln_line(&format!("engine {digest} is what the source gives"));
         return Ok(());
     }
-    std::fs::create_dir_all(&prebuilt)?;
-    std::fs::write(prebuilt.join("js-engine.wasm"), &snapshot)?;
-    std::fs::write(
-        prebuilt.join("js-engine.wasm.sha256"),
-        format!("{digest}\n"),
-    )?;
+    let _ = std::fs::remove_dir_all(prebuilt.join("parts"));
+    std::fs::create_dir_all(prebuilt.join("parts"))?;
+    eprintln_line(&format!("engine {digest}, {} bytes", built.engine.len()));
+    for (name, bytes) in built.files() {
+        std::fs::write(prebuilt.join(name), bytes)?;
+    }
     let versions = serde_json::to_string_pretty(&tools.versions()?)?;
     std::fs::write(prebuilt.join("js-engine.json"), versions + "\n")?;
-    eprintln_line(&format!("engine {digest}, {} bytes", snapshot.len()));
+    Ok(())
+}
+
+/// What the source gives.
+struct Built {
+    engine: Vec<u8>,
+    /// Name and bytecode.
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+impl Built {
+    /// The files of `prebuilt/`, but for the versions of the tools.
+    fn files(self) -> Vec<(String, Vec<u8>)> {
+        let digest = hex::encode(Sha256::digest(&self.engine)) + "\n";
+        let mut files = vec![
+            ("js-engine.wasm".to_owned(), self.engine),
+            ("js-engine.wasm.sha256".to_owned(), digest.into_bytes()),
+        ];
+        let parts = self.parts.into_iter();
+        files.extend(parts.map(|(name, bytes)| (format!("parts/{name}.bin"), bytes)));
+        files
+    }
+}
+
+fn compare(prebuilt: &Path, built: Built) -> Result<()> {
+    let part_count = built.parts.len();
+    for (name, bytes) in built.files() {
+        let committed = std::fs::read(prebuilt.join(&name));
+        ensure!(
+            committed.with_context(|| format!("reading prebuilt/{name}"))? == bytes,
+            "prebuilt/{name} differs"
+        );
+    }
+    ensure!(
+        std::fs::read_dir(prebuilt.join("parts"))?.count() == part_count,
+        "prebuilt/parts has a file without a source"
+    );
     Ok(())
 }
 
@@ -222,32 +250,59 @@ fn read_prelude(folder: &Path) -> Result<String> {
     Ok(source + "\n}")
 }
 
-/// Runs `init` and writes the component anew with the memory as it is then.
-async fn take_snapshot(component: &[u8], prelude: &str) -> Result<Vec<u8>> {
+/// Compiles the JavaScript half and takes the snapshot.
+async fn assemble(component: &[u8], js: &Path) -> Result<Built> {
     let mut config = Config::new();
     config.wasm_component_model(true);
     let engine = Engine::new(&config)?;
-    let bytecode = compile_prelude(&engine, component, prelude).await?;
-    let mut store = Store::new(&engine, ());
+    let prelude = compile_part(&engine, component, "prelude", &read_prelude(js)?).await?;
+    let mut sources = std::fs::read_dir(js.join("parts"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    sources.sort();
+    let mut parts = Vec::new();
+    for path in sources {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.context("the name of a part is UTF-8")?.to_owned();
+        let source = std::fs::read_to_string(&path)?;
+        let bytecode = compile_part(&engine, component, &name, &source).await;
+        parts.push((name.clone(), bytecode.with_context(|| name)?));
+    }
+    let snapshot = take_snapshot(&engine, component, prelude).await?;
+    Ok(Built {
+        engine: snapshot,
+        parts,
+    })
+}
+
+/// Runs `init` and writes the component anew with the memory as it is then.
+async fn take_snapshot(engine: &Engine, component: &[u8], prelude: Vec<u8>) -> Result<Vec<u8>> {
+    let mut store = Store::new(engine, ());
     let mut wizer = Wizer::new();
     // The component goes on exporting `init`, which wizer cannot take out of a component; the
     // host never calls it.
     wizer.init_func("init").keep_init_func(true);
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
-        let linker = frozen_world(store.engine(), component, bytecode.clone())?;
+        let linker = frozen_world(store.engine(), component, prelude.clone())?;
         linker.instantiate_async(store, component).await
     });
     let (bytes, _) = snapshot.await?;
     Ok(bytes)
 }
 
-async fn compile_prelude(engine: &Engine, component: &[u8], prelude: &str) -> Result<Vec<u8>> {
+async fn compile_part(
+    engine: &Engine,
+    component: &[u8],
+    name: &str,
+    source: &str,
+) -> Result<Vec<u8>> {
     let component = Component::new(engine, component)?;
     let mut store = Store::new(engine, ());
     let linker = frozen_world(engine, &component, Vec::new())?;
     let instance = linker.instantiate_async(&mut store, &component).await?;
-    let compile = instance.get_typed_func::<(&str,), (Vec<u8>,)>(&mut store, "compile-prelude")?;
-    let (bytecode,) = compile.call_async(&mut store, (prelude,)).await?;
+    let compile =
+        instance.get_typed_func::<(&str, &str), (Vec<u8>,)>(&mut store, "compile-part")?;
+    let (bytecode,) = compile.call_async(&mut store, (name, source)).await?;
     Ok(bytecode)
 }
 
@@ -259,11 +314,10 @@ fn frozen_world(
     prelude: Vec<u8>,
 ) -> wasmtime::Result<Linker<()>> {
     let mut linker = Linker::new(engine);
-    linker
-        .root()
-        .func_wrap("prelude", move |_: StoreContextMut<'_, ()>, (): ()| {
-            Ok((prelude.clone(),))
-        })?;
+    linker.root().func_wrap(
+        "part",
+        move |_: StoreContextMut<'_, ()>, (_,): (String,)| Ok((prelude.clone(),)),
+    )?;
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
         let Some(interface) = name.split('@').next() else {

@@ -4,5 +4,5 @@ pub(crate) mod console;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod params;
-pub(crate) mod prelude;
+pub(crate) mod part;
 pub(crate) mod wasi;

@@ -3,6 +3,7 @@
 
 mod cache;
 mod hostile;
+mod modules;
 mod requests;
 mod scripts;
 mod server;
