@@ -125,6 +125,7 @@ fn api_config(config: &Config) -> ApiConfig {
 pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
     Ok(Guard::new(Policy {
         allow: config.egress.allow.clone(),
+        nat64: config.egress.nat64.clone(),
     })?)
 }
 

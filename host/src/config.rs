@@ -4,11 +4,12 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use anyhow::{Context as _, bail};
 use config::{Environment, File, FileFormat};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 use vedette_sandbox::Sandbox;
@@ -82,6 +83,8 @@ impl std::fmt::Debug for Redis {
 pub(crate) struct Egress {
     #[serde(deserialize_with = "list_or_json")]
     pub(crate) allow: Vec<IpNet>,
+    #[serde(deserialize_with = "list_or_json")]
+    pub(crate) nat64: Vec<Ipv6Net>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -249,7 +252,9 @@ pub(crate) fn remove_settings(command: &mut std::process::Command) {
 }
 
 /// A list, or text that is a list in JSON, as the environment gives it.
-fn list_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+fn list_or_json<'de, D: Deserializer<'de>, N: FromStr>(
+    deserializer: D,
+) -> Result<Vec<N>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
@@ -265,7 +270,9 @@ fn list_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
     };
     let parse = |text: String| {
         text.parse().map_err(|_| {
-            serde::de::Error::custom(format!("`{text}` is not a network such as 10.1.0.0/16"))
+            serde::de::Error::custom(format!(
+                "`{text}` is not a network such as 10.1.0.0/16 or fd00::/8"
+            ))
         })
     };
     texts.into_iter().map(parse).collect()

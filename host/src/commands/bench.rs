@@ -52,6 +52,7 @@ pub(crate) fn bench(json: bool) -> anyhow::Result<ExitCode> {
     }
     let policy = Policy {
         allow: vec!["127.0.0.0/8".parse()?],
+        ..Policy::default()
     };
     let sandbox = Sandbox::new(SandboxOptions {
         max_concurrent_runs: PARKED + 8,

@@ -50,6 +50,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 fn run(allow: &[IpNet], source: &str, inputs: RunInputs) -> anyhow::Result<Outcome> {
     let guard = Guard::new(Policy {
         allow: allow.to_vec(),
+        ..Policy::default()
     })?;
     let options = SandboxOptions {
         max_concurrent_runs: 1,

@@ -55,6 +55,7 @@ async fn show(config: Config, seconds: Option<u64>) -> anyhow::Result<ExitCode> 
     // The target's certificate is its own: here, and only here, it is trusted.
     let policy = Policy {
         allow: vec!["127.0.0.0/8".parse()?],
+        ..Policy::default()
     };
     let guard = Guard::with_roots(policy, vec![target.certificate.clone()])?;
     let listener = TcpListener::bind(config.server.listen).await?;

@@ -9,7 +9,10 @@ use crate::cli::say;
 
 /// Tells the guard's verdict. Nothing is sent.
 pub(crate) fn explain(url: &str, allow: Vec<IpNet>, json: bool) -> anyhow::Result<ExitCode> {
-    let guard = Guard::new(Policy { allow })?;
+    let guard = Guard::new(Policy {
+        allow,
+        ..Policy::default()
+    })?;
     let mut is_denied = false;
     let mut tell = |explanation: Explanation| -> anyhow::Result<()> {
         let url = &explanation.input;

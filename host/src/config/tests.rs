@@ -45,6 +45,7 @@ fn what_is_not_a_setting_is_named() {
         ("[sever]\nlisten = \"127.0.0.1:1\"", "sever"),
         ("[egress]\nallow = [\"10.0.0.0/40\"]", "10.0.0.0/40"),
         ("[egress]\nallow = \"10.0.0.0/8\"", "10.0.0.0/8"),
+        ("[egress]\nnat64 = [\"10.0.0.0/8\"]", "10.0.0.0/8"),
         ("[auth]\nregistration = \"everyone\"", "everyone"),
         ("[runner]\nisolation = \"process\"", "process"),
         ("[database]\nurl = \"mysql://a@b/c\"", "database.url"),
@@ -66,8 +67,11 @@ fn what_is_not_a_setting_is_named() {
 
 #[test]
 fn a_list_may_be_json() {
-    let config = load("[egress]\nallow = '[\"10.0.0.0/8\", \"fd00::/8\"]'").unwrap();
+    let config =
+        load("[egress]\nallow = '[\"10.0.0.0/8\", \"fd00::/8\"]'\nnat64 = '[\"64:ff9b::/96\"]'")
+            .unwrap();
     assert_eq!(config.egress.allow.len(), 2);
+    assert_eq!(config.egress.nat64.len(), 1);
 }
 
 #[test]

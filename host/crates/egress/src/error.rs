@@ -135,6 +135,9 @@ pub enum EgressError {
     /// The TLS library refused its configuration.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// A prefix of the policy has a length that RFC 6052 does not know.
+    #[error("{0} is no NAT64 prefix: its length is 32, 40, 48, 56, 64 or 96 (RFC 6052)")]
+    Nat64Prefix(ipnet::Ipv6Net),
     /// No usable root certificate at all.
     #[error("no root certificate could be loaded")]
     NoRoots,

@@ -1,8 +1,11 @@
 //! The installation's policy, and the guard that applies it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use serde::Serialize;
 
 use crate::{EgressError, Session, SessionLimits, Stage, client::SharedClientParts, url_rules};
@@ -12,17 +15,48 @@ use crate::{EgressError, Session, SessionLimits, Stage, client::SharedClientPart
 pub struct Policy {
     /// Networks that are reachable although they are not public. Empty: public internet only.
     pub allow: Vec<IpNet>,
+    /// Prefixes under which this network translates to IPv4 (NAT64, RFC 6052). An address in one
+    /// is judged as the IPv4 address that it carries.
+    pub nat64: Vec<Ipv6Net>,
 }
 
 impl Policy {
-    /// Whether the operator allows this address by name.
+    /// Whether the operator allows this address by its network.
     pub fn allows(&self, address: IpAddr) -> bool {
         self.allow.iter().any(|net| net.contains(&address))
+    }
+
+    /// The IPv4 address that a translator of this network makes of an address.
+    pub(crate) fn translated(&self, address: IpAddr) -> Option<Ipv4Addr> {
+        let IpAddr::V6(address) = address else {
+            return None;
+        };
+        let prefix = self.nat64.iter().find(|net| net.contains(&address))?;
+        Some(carried(address, prefix.prefix_len()))
+    }
+
+    fn check(&self) -> Result<(), EgressError> {
+        let is_known = |net: &&Ipv6Net| NAT64_LENGTHS.contains(&net.prefix_len());
+        match self.nat64.iter().find(|net| !is_known(net)) {
+            Some(net) => Err(EgressError::Nat64Prefix(*net)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn has_allowed(&self) -> bool {
         !self.allow.is_empty()
     }
+}
+
+/// RFC 6052 section 2.2.
+const NAT64_LENGTHS: &[u8] = &[32, 40, 48, 56, 64, 96];
+
+/// The IPv4 address after a prefix of so many bits; bits 64 to 71 are no part of it.
+fn carried(address: Ipv6Addr, prefix: u8) -> Ipv4Addr {
+    let octets = address.octets();
+    let mut after = (usize::from(prefix / 8)..16).filter(|at| *at != 8);
+    let mut next = || after.next().map_or(0, |at| octets[at]);
+    Ipv4Addr::new(next(), next(), next(), next())
 }
 
 /// Judges and makes every outbound request. Cheap to clone.
@@ -36,8 +70,9 @@ impl Guard {
     /// A guard that trusts the machine's root certificates, or Mozilla's where it has none.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// When TLS cannot be set up, or a prefix of the policy has a length that NAT64 has not.
     pub fn new(policy: Policy) -> Result<Self, EgressError> {
+        policy.check()?;
         let shared = Arc::new(SharedClientParts::new(Vec::new())?);
         Ok(Self {
             policy: Arc::new(policy),
@@ -48,8 +83,9 @@ impl Guard {
     /// A guard that trusts these root certificates (DER) only.
     ///
     /// # Errors
-    /// When one of them is not a certificate.
+    /// When one of them is not a certificate, and as for [`Guard::new`].
     pub fn with_roots(policy: Policy, roots: Vec<Vec<u8>>) -> Result<Self, EgressError> {
+        policy.check()?;
         let shared = Arc::new(SharedClientParts::new(roots)?);
         Ok(Self {
             policy: Arc::new(policy),

@@ -104,7 +104,8 @@ pub(crate) fn check_url(policy: &Policy, mut url: Url) -> Result<Target, Denial>
     Ok(Target { url })
 }
 
-/// Judges one address: what the installation allows, then the table.
+/// Judges one address: what the installation allows, then what a translator makes of it, then
+/// the table.
 pub(crate) fn check_address(
     policy: &Policy,
     address: std::net::IpAddr,
@@ -112,6 +113,9 @@ pub(crate) fn check_address(
 ) -> Result<(), Denial> {
     if policy.allows(address) {
         return Ok(());
+    }
+    if let Some(carried) = policy.translated(address) {
+        return check_address(policy, carried.into(), stage);
     }
     match denied_by(address) {
         None => Ok(()),

@@ -133,6 +133,7 @@ fn every_header_and_method_is_judged_right() {
 fn what_the_operator_allows_is_allowed_and_nothing_else() {
     let policy = Policy {
         allow: vec!["10.1.0.0/16".parse().unwrap()],
+        ..Policy::default()
     };
     let guard = Guard::new(policy).unwrap();
     for (url, verdict) in [
@@ -149,6 +150,62 @@ fn what_the_operator_allows_is_allowed_and_nothing_else() {
         ("ftp://10.1.2.3/", "deny"),
     ] {
         assert_eq!(guard.explain(url).verdict, verdict, "{url}");
+    }
+}
+
+/// The layouts of RFC 6052 section 2.2: the IPv4 address follows the prefix, and the octet from
+/// bit 64 to 71 is left out.
+#[test]
+fn what_a_translator_carries_is_judged_as_itself() {
+    for (prefix, private, public) in [
+        ("2a01:db00::/32", "2a01:db00:a00:1::", "2a01:db00:808:808::"),
+        ("2a01:db00::/40", "2a01:db00:a:0:1::", "2a01:db00:8:808:8::"),
+        (
+            "2a01:db00:64::/48",
+            "2a01:db00:64:a00:0:100::",
+            "2a01:db00:64:808:8:800::",
+        ),
+        (
+            "2a01:db00:64::/56",
+            "2a01:db00:64:a:0:1::",
+            "2a01:db00:64:8:8:808::",
+        ),
+        (
+            "2a01:db00:64::/64",
+            "2a01:db00:64:0:a:0:100:0",
+            "2a01:db00:64:0:8:808:800:0",
+        ),
+        (
+            "2a01:db00:64::/96",
+            "2a01:db00:64::a00:1",
+            "2a01:db00:64::808:808",
+        ),
+        // The well-known prefix is refused unless this network is known to use it.
+        ("64:ff9b::/96", "64:ff9b::a00:1", "64:ff9b::808:808"),
+    ] {
+        let policy = Policy {
+            nat64: vec![prefix.parse().unwrap()],
+            ..Policy::default()
+        };
+        let knowing = Guard::new(policy.clone()).unwrap();
+        let verdict = |address: &str| knowing.explain(&format!("http://[{address}]/")).verdict;
+        assert_eq!(verdict(private), "deny", "{prefix} {private}");
+        assert_eq!(verdict(public), "allow", "{prefix} {public}");
+        let opened = Guard::new(Policy {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            ..policy
+        });
+        let found = opened.unwrap().explain(&format!("http://[{private}]/"));
+        assert_eq!(found.verdict, "allow", "{prefix} {private}: {found:?}");
+    }
+    let unknowing = guard().explain("http://[64:ff9b::808:808]/");
+    assert_eq!(unknowing.verdict, "deny");
+    for prefix in ["2a01:db00::/33", "2a01:db00::/128"] {
+        let policy = Policy {
+            nat64: vec![prefix.parse().unwrap()],
+            ..Policy::default()
+        };
+        assert!(Guard::new(policy).is_err(), "{prefix}");
     }
 }
 

@@ -18,6 +18,7 @@ use crate::server::{Server, ok, reply};
 fn policy() -> Policy {
     Policy {
         allow: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Policy::default()
     }
 }
 
@@ -79,6 +80,7 @@ async fn localhost_is_answered_here() {
     );
     let closed = Guard::new(Policy {
         allow: vec!["10.0.0.0/8".parse().unwrap()],
+        ..Policy::default()
     })
     .unwrap();
     let denied = fetch(&closed.session(SessionLimits::default()), get(url)).await;
