@@ -289,13 +289,16 @@ async fn a_body_has_an_end() {
     let limits = SessionLimits {
         max_body_bytes: 100_000,
         max_total_bytes: 150_000,
-        request_timeout: Duration::from_millis(500),
         ..SessionLimits::default()
     };
     let session = session_with(limits.clone());
     let endless = fetch(&session, get(server.url("/endless"))).await;
     assert_eq!(endless.unwrap_err(), FetchError::BodyTooLarge(100_000));
-    let claims = fetch(&session_with(limits.clone()), get(server.url("/claims"))).await;
+    let impatient = SessionLimits {
+        request_timeout: Duration::from_millis(500),
+        ..limits.clone()
+    };
+    let claims = fetch(&session_with(impatient), get(server.url("/claims"))).await;
     assert_eq!(
         claims.unwrap_err(),
         FetchError::Timeout,
