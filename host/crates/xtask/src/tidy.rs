@@ -12,6 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use sha2::{Digest, Sha256};
 
+mod network;
+
 /// Crates of ours, and what none of their normal dependencies may be, however deep.
 const NEVER: &[(&str, &[&str])] = &[
     (
@@ -53,7 +55,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Crates that only one of ours may name.
 const OWNED: &[(&str, &[&str])] = &[
+    ("curl", &["vedette-egress"]),
+    ("hickory-resolver", &["vedette-egress"]),
+    ("hyper", &["vedette-egress"]),
+    ("hyper-util", &["vedette-egress"]),
     ("reqwest", &["vedette-egress"]),
+    ("socket2", &["vedette-egress"]),
+    ("ureq", &["vedette-egress"]),
     ("sqlx", &["vedette-store"]),
     ("axum", &["vedette-api", "vedette"]),
     ("wasmtime", &["vedette-sandbox", "xtask"]),
@@ -92,6 +100,7 @@ pub(crate) fn tidy(root: &Path) -> Result<Vec<String>> {
             }),
     );
     found.extend(files(root)?);
+    found.extend(network::check(root)?);
     found.extend(engine(root)?);
     found.extend(migrations(root)?);
     Ok(found)
@@ -236,12 +245,6 @@ fn files(root: &Path) -> Result<Vec<String>> {
                 found.push(format!(
                     "{shown} has {lines} lines, at most {MAX_LINES} are allowed"
                 ));
-            }
-            if text.contains("reqwest::") && !path.starts_with(root.join("host/crates/egress")) {
-                let is_this_file = path.ends_with("xtask/src/tidy.rs");
-                if !is_this_file {
-                    found.push(format!("{shown} names reqwest; only vedette-egress may"));
-                }
             }
         }
     }
