@@ -51,6 +51,9 @@ enum Command {
         /// One flat JSON object instead of a table.
         #[arg(long)]
         json: bool,
+        /// A million runs more, for the growth of memory: some minutes.
+        #[arg(long)]
+        soak: bool,
     },
     /// Bring the database's schema up to date and end.
     #[command(after_help = "Example:\n  VEDETTE_DATABASE__URL=postgres://… vedette migrate")]
@@ -144,7 +147,7 @@ pub(crate) fn run() -> ExitCode {
             commands::egress::explain(&url, allow, json)
         }
         #[cfg(feature = "bench")]
-        Command::Bench { json } => commands::bench::bench(json),
+        Command::Bench { json, soak } => commands::bench::bench(json, soak),
     };
     ended.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
