@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use wasmtime::{Store, Trap, format_err};
 
-use crate::{Limits, Sandbox, limits, run::new_store, verdict::error_text};
+use crate::{Limits, Sandbox, limits, run::{moved_too_much, new_store}, verdict::error_text};
 
 /// The name of a script in error messages and stacks.
 pub const SCRIPT_NAME: &str = "monitor.js";
@@ -94,6 +94,9 @@ fn classify(error: wasmtime::Error, store: &Store<crate::state::RunState>) -> Co
         Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => {
             CompileError::Limit("stack (it is nested too deeply)")
         }
+        // Nested functions list the variables of the outer ones, so that few kilobytes of source
+        // can become many megabytes.
+        _ if moved_too_much(&error) => CompileError::Limit("room for its bytecode"),
         _ => CompileError::Platform(error),
     }
 }

@@ -132,7 +132,7 @@ fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended {
             ErrorClass::Trap,
             format!("the sandbox stopped the script: {trap}"),
         ),
-        None if format!("{error:?}").contains(HOST_CALL_EXHAUSTED) => {
+        None if moved_too_much(error) => {
             let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
             (
                 ErrorClass::FetchLimit,
@@ -154,9 +154,11 @@ fn memory_limit() -> Ended {
     )
 }
 
-/// wasmtime's words for a call that moves more than [`limits::HOST_CALL_BYTES`]; its error has no
-/// public type.
-const HOST_CALL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+/// Whether a call moved more than [`limits::HOST_CALL_BYTES`]. These are wasmtime's words; its error
+/// has no public type.
+pub(crate) fn moved_too_much(error: &wasmtime::Error) -> bool {
+    format!("{error:?}").contains("fuel allocated for hostcalls has been exhausted")
+}
 
 const PLATFORM_MESSAGE: &str =
     "the platform failed to run the script; this says nothing about the target";
