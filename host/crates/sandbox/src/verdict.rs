@@ -37,11 +37,19 @@ pub(crate) fn read(raw: bindings::Verdict, limits: &Limits) -> Result<Verdict, R
             return Err(too_large("data", json.len()));
         }
         Some(json) => {
-            let value = serde_json::from_str(&json).map_err(|_| invalid("`data` is not JSON"))?;
-            Some(clean_json(value, 1).ok_or_else(|| {
+            let too_deep = || {
                 let message = format!("`data` is nested more than {RESULT_DEPTH} levels deep");
                 (ErrorClass::ResultTooLarge, message)
-            })?)
+            };
+            let value = serde_json::from_str(&json).map_err(|error| {
+                // The parser's own limit is 128 levels; it has no other name for it than this text.
+                if error.to_string().starts_with("recursion limit exceeded") {
+                    too_deep()
+                } else {
+                    invalid("`data` is not JSON")
+                }
+            })?;
+            Some(clean_json(value, 1).ok_or_else(too_deep)?)
         }
     };
     Ok(Verdict {
@@ -126,9 +134,11 @@ mod tests {
         assert_eq!(found, Err(ErrorClass::ResultTooLarge));
         let found = class(&|verdict| verdict.data = Some(format!("\"{long}\"")));
         assert_eq!(found, Err(ErrorClass::ResultTooLarge));
-        let deep = "[".repeat(RESULT_DEPTH + 1) + &"]".repeat(RESULT_DEPTH + 1);
-        let found = class(&|verdict| verdict.data = Some(deep.clone()));
-        assert_eq!(found, Err(ErrorClass::ResultTooLarge));
+        for depth in [RESULT_DEPTH + 1, 128, 129, 400] {
+            let deep = "[".repeat(depth) + &"]".repeat(depth);
+            let found = class(&|verdict| verdict.data = Some(deep.clone()));
+            assert_eq!(found, Err(ErrorClass::ResultTooLarge), "{depth}");
+        }
         for nonsense in ["", "{", "undefined", "1 2"] {
             let found = class(&|verdict| verdict.data = Some(nonsense.to_owned()));
             assert_eq!(found, Err(ErrorClass::ResultInvalid), "{nonsense}");
