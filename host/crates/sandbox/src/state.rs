@@ -18,6 +18,8 @@ pub(crate) struct RunState {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Instant,
+    /// How often the guest read a clock.
+    pub(crate) clock_calls: u64,
     pub(crate) log: Log,
 }
 
@@ -39,6 +41,7 @@ impl RunState {
             env,
             clock,
             started: Instant::now(),
+            clock_calls: 0,
             log: Log::new(limits),
         }
     }

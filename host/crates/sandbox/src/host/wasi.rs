@@ -27,6 +27,15 @@ struct Datetime {
 
 type Cx<'a> = StoreContextMut<'a, RunState>;
 
+/// Fuel that a reading of a clock costs: as long as the host takes for it, the engine computes so
+/// many operators.
+const CALL_FUEL: u64 = 2_000;
+
+/// Readings that are paid for together. Setting the fuel begins a new interval until the run yields
+/// (`limits::FUEL_YIELD_INTERVAL`), so that it must happen less often than the interval ends: so
+/// many readings take a script at least that much fuel by themselves.
+const CALLS_PAID_TOGETHER: u64 = 32_768;
+
 /// Links what `component` imports from WASI.
 pub(crate) fn link(linker: &mut Linker<RunState>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
@@ -68,11 +77,19 @@ pub(crate) fn link(linker: &mut Linker<RunState>, component: &Component) -> wasm
     linker.define_unknown_imports_as_traps(component)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the form that the linker takes"
-)]
-fn wall_clock_now(cx: Cx<'_>, (): ()) -> wasmtime::Result<(Datetime,)> {
+/// Without a price, the cheapest call would buy much of the host's time for little fuel.
+fn pay_for_call(cx: &mut Cx<'_>) -> wasmtime::Result<()> {
+    let calls = &mut cx.data_mut().clock_calls;
+    *calls += 1;
+    if (*calls).is_multiple_of(CALLS_PAID_TOGETHER) {
+        let left = cx.get_fuel()?;
+        cx.set_fuel(left.saturating_sub(CALLS_PAID_TOGETHER * CALL_FUEL))?;
+    }
+    Ok(())
+}
+
+fn wall_clock_now(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(Datetime,)> {
+    pay_for_call(&mut cx)?;
     let millis = u64::try_from(cx.data().clock.now().timestamp_millis()).unwrap_or(0);
     let nanoseconds = u32::try_from(millis % 1_000 * NANOS_PER_MILLI)?;
     Ok((Datetime {
@@ -81,11 +98,8 @@ fn wall_clock_now(cx: Cx<'_>, (): ()) -> wasmtime::Result<(Datetime,)> {
     },))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the form that the linker takes"
-)]
-fn monotonic_clock_now(cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
+fn monotonic_clock_now(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
+    pay_for_call(&mut cx)?;
     let millis = u64::try_from(cx.data().started.elapsed().as_millis())?;
     Ok((MONOTONIC_START_NANOS + millis * NANOS_PER_MILLI,))
 }
