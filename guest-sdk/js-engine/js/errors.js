@@ -64,6 +64,9 @@ const FETCH_KINDS = {
 
 const MAX_CAUSES = 8;
 
+/** QuickJS has a limit of its own for texts, above all the memory that there is. */
+const MEMORY_MESSAGES = new Set(['out of memory', 'string too long']);
+
 /** What a thrown value means for the outcome: a request that failed counts also as a cause. */
 function kindOf(error, depth = 0) {
   if (depth >= MAX_CAUSES || typeof error !== 'object' || error === null) return 'thrown';
@@ -72,7 +75,7 @@ function kindOf(error, depth = 0) {
   if (DOMException.isTimeout(error)) return 'target-failed';
   const kind = VerdictError.kindOf(error);
   if (kind !== undefined) return kind;
-  if (error instanceof InternalError && error.message === 'out of memory') return 'memory-limit';
+  if (error instanceof InternalError && MEMORY_MESSAGES.has(error.message)) return 'memory-limit';
   if (!(error instanceof AggregateError)) return kindOf(error.cause, depth + 1);
   // Only what failed because of the target in every part failed because of the target.
   const kinds = Array.from(error.errors).slice(0, MAX_CAUSES).map((part) => kindOf(part, depth + 1));

@@ -96,7 +96,12 @@ fn header(name: &str, value: &str) -> Header {
     }
 }
 
-fn log(level: u8, message: String) {
+/// More than the host keeps of a line. The prelude cuts before, as long as the script left it as it
+/// was.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+
+fn log(level: u8, mut message: String) {
+    message.truncate(message.floor_char_boundary(MAX_LINE_BYTES));
     let level = match level {
         0 => Level::Debug,
         2 => Level::Warn,

@@ -76,6 +76,10 @@ fn run_module<'js>(
     read_verdict(&parts).map_err(Failure::Known)
 }
 
+/// More than any verdict may have, and less than passes to the host in one call. The prelude refuses
+/// such texts before, as long as the script left it as it was.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
 fn read_verdict(parts: &Value<'_>) -> Result<Verdict, RunError> {
     let read = |parts: &Array<'_>| -> javy::quickjs::Result<Verdict> {
         Ok(Verdict {
@@ -85,10 +89,21 @@ fn read_verdict(parts: &Value<'_>) -> Result<Verdict, RunError> {
             data: parts.get(3)?,
         })
     };
-    parts
+    let verdict = parts
         .as_array()
         .and_then(|parts| read(parts).ok())
-        .ok_or_else(|| RunError::ResultInvalid("the verdict could not be read".to_owned()))
+        .ok_or_else(|| RunError::ResultInvalid("the verdict could not be read".to_owned()))?;
+    let texts = [&verdict.message, &verdict.data];
+    if texts
+        .into_iter()
+        .flatten()
+        .any(|text| text.len() > MAX_TEXT_BYTES)
+    {
+        return Err(RunError::ResultTooLarge(
+            "the verdict is larger than 1 MiB".to_owned(),
+        ));
+    }
+    Ok(verdict)
 }
 
 /// Asks the prelude what a thrown value means.
