@@ -5,6 +5,7 @@
 mod accounts;
 mod document;
 mod engine;
+mod hostile;
 mod http;
 mod isolation;
 mod runs;

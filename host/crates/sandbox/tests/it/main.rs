@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod cache;
-mod hostile;
+mod limits;
 mod modules;
 mod requests;
 mod scripts;
