@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use wasmtime::{Store, Trap, format_err};
 
-use crate::{Limits, Sandbox, limits, run::{moved_too_much, new_store}, verdict::error_text};
+use crate::{
+    Limits, Sandbox, limits,
+    run::{moved_too_much, new_store},
+    verdict::error_text,
+};
 
 /// The name of a script in error messages and stacks.
 pub const SCRIPT_NAME: &str = "monitor.js";
@@ -59,6 +63,7 @@ impl Sandbox {
     pub async fn compile(&self, source: &str) -> Result<Bytecode, CompileError> {
         let _permit = self.inner.compiles.acquire().await.expect("never closed");
         let limits = Limits {
+            fuel: limits::COMPILE_FUEL,
             wall: limits::COMPILE_WALL,
             ..Limits::default()
         };

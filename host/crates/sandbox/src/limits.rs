@@ -57,6 +57,11 @@ pub const MESSAGE_BYTES: usize = 8 * KIB;
 /// Random bytes that one call gives, as in Web Crypto.
 pub const RANDOM_BYTES: u64 = 64 * KIB as u64;
 
+/// Fuel of a compilation. 256 KiB of dense source take a tenth of it; a hostile source must
+/// run out of it long before [`COMPILE_WALL`], also on a machine that has much else to do, because
+/// what is late counts as our own fault.
+pub const COMPILE_FUEL: u64 = 8_000_000_000;
+
 /// Wall clock of a compilation. 256 KiB of ordinary source take a tenth of a second.
 pub const COMPILE_WALL: Duration = Duration::from_secs(10);
 
