@@ -1,12 +1,25 @@
 // AbortController and AbortSignal (DOM standard, section 3).
 
-const ABORT = Symbol('abort');
+/** Only the realm makes signals. */
+const MAKE_SIGNAL = {};
+let newSignal;
+let abortSignal;
+let whenAborted;
 
-class AbortSignal {
+class AbortSignal extends EventTarget {
   #aborted = false;
   #reason;
-  #listeners = new Set();
-  onabort = null;
+  #algorithms = new Set();
+  /** The signals that follow this one. */
+  #dependents = [];
+  /** What this one follows, when `any` made it. */
+  #sources;
+  #handler = null;
+
+  constructor(token) {
+    super();
+    if (token !== MAKE_SIGNAL) throw new TypeError('a signal is made by AbortController, AbortSignal.timeout, .any or .abort');
+  }
 
   get aborted() {
     return this.#aborted;
@@ -20,61 +33,81 @@ class AbortSignal {
     if (this.#aborted) throw this.#reason;
   }
 
-  addEventListener(type, listener, options) {
-    if (type !== 'abort') return;
-    this.#listeners.add({ listener, once: options === true ? false : options?.once === true });
+  // A handler is one more listener, in the place where it was first set.
+  get onabort() {
+    return this.#handler;
   }
 
-  removeEventListener(type, listener) {
-    for (const entry of this.#listeners) {
-      if (type === 'abort' && entry.listener === listener) this.#listeners.delete(entry);
-    }
+  set onabort(handler) {
+    const isFirst = this.#handler === null;
+    this.#handler = typeof handler === 'function' ? handler : null;
+    if (isFirst && this.#handler !== null) this.addEventListener('abort', (event) => this.#handler?.call(this, event));
   }
 
-  [ABORT](reason) {
-    if (this.#aborted) return;
-    this.#aborted = true;
-    this.#reason = reason === undefined ? new DOMException('the operation was aborted', 'AbortError') : reason;
-    const event = { type: 'abort', target: this };
-    const listeners = [...this.#listeners];
-    if (typeof this.onabort === 'function') this.onabort(event);
-    for (const entry of listeners) {
-      if (entry.once) this.#listeners.delete(entry);
-      if (typeof entry.listener === 'function') entry.listener.call(this, event);
-      else entry.listener?.handleEvent?.(event);
-    }
+  static {
+    newSignal = () => new AbortSignal(MAKE_SIGNAL);
+
+    // `algorithm` runs before any listener; the answer takes it back.
+    whenAborted = (signal, algorithm) => {
+      signal.#algorithms.add(algorithm);
+      return () => signal.#algorithms.delete(algorithm);
+    };
+
+    // "Signal abort": the dependent signals are aborted too before anybody is told.
+    abortSignal = (signal, reason = new DOMException('the operation was aborted', 'AbortError')) => {
+      if (signal.#aborted) return;
+      const all = [signal, ...signal.#dependents.filter((dependent) => !dependent.#aborted)];
+      for (const one of all) {
+        one.#aborted = true;
+        one.#reason = reason;
+      }
+      for (const one of all) {
+        for (const algorithm of one.#algorithms) algorithm();
+        one.#algorithms.clear();
+        dispatch(one, new Event('abort'), true);
+      }
+    };
   }
 
   static abort(reason) {
-    const signal = new AbortSignal();
-    signal[ABORT](reason);
+    const signal = newSignal();
+    abortSignal(signal, reason);
     return signal;
   }
 
   static timeout(ms) {
-    const signal = new AbortSignal();
-    const reason = new DOMException(`the operation took longer than ${Number(ms)} ms`, 'TimeoutError');
-    setTimeout(() => signal[ABORT](reason), ms);
+    const delay = Number(ms);
+    if (!(delay >= 0 && delay <= Number.MAX_SAFE_INTEGER)) throw new TypeError('AbortSignal.timeout takes milliseconds from 0 up');
+    const signal = newSignal();
+    const reason = new DOMException(`the operation took longer than ${delay} ms`, 'TimeoutError');
+    addTimer(() => abortSignal(signal, reason), delay, [], false);
     return signal;
   }
 
   static any(signals) {
-    const joined = new AbortSignal();
-    for (const signal of signals) {
-      if (signal.aborted) {
-        joined[ABORT](signal.reason);
-        break;
-      }
-      signal.addEventListener('abort', () => joined[ABORT](signal.reason), { once: true });
+    const joined = newSignal();
+    const given = [...signals];
+    if (!given.every((signal) => signal instanceof AbortSignal)) throw new TypeError('AbortSignal.any takes signals');
+    const aborted = given.find((signal) => signal.#aborted);
+    if (aborted !== undefined) {
+      joined.#aborted = true;
+      joined.#reason = aborted.#reason;
+      return joined;
     }
+    joined.#sources = new Set(given.flatMap((signal) => (signal.#sources === undefined ? [signal] : [...signal.#sources])));
+    for (const source of joined.#sources) source.#dependents.push(joined);
     return joined;
   }
 }
 
 class AbortController {
-  signal = new AbortSignal();
+  #signal = newSignal();
+
+  get signal() {
+    return this.#signal;
+  }
 
   abort(reason) {
-    this.signal[ABORT](reason);
+    abortSignal(this.#signal, reason);
   }
 }

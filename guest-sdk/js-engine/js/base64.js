@@ -3,6 +3,7 @@
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 function btoa(value) {
+  if (arguments.length === 0) throw new TypeError('btoa takes a text');
   const text = String(value);
   if (!MAX_CHAR.test(text)) throw new DOMException('btoa takes characters up to U+00FF only', 'InvalidCharacterError');
   let out = '';
@@ -17,6 +18,7 @@ function btoa(value) {
 }
 
 function atob(value) {
+  if (arguments.length === 0) throw new TypeError('atob takes a text');
   let text = String(value).replace(/[\t\n\f\r ]/g, '');
   if (text.length % 4 === 0) text = text.replace(/==?$/, '');
   if (text.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(text)) {

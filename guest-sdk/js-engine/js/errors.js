@@ -23,7 +23,13 @@ class FetchError extends TypeError {
   }
 }
 
-/** The reason of an aborted signal. The part of the standard's DOMException that a script meets. */
+/** The old numbers of the names that a script can meet (Web IDL, section 2.8.1). */
+const DOM_CODES = {
+  InvalidCharacterError: 5, NotSupportedError: 9, InvalidStateError: 11, SyntaxError: 12, InvalidAccessError: 15,
+  NetworkError: 19, AbortError: 20, QuotaExceededError: 22, TimeoutError: 23, DataCloneError: 25,
+};
+
+/** The reason of an aborted signal, and what web interfaces throw. */
 class DOMException extends Error {
   #name;
 
@@ -34,6 +40,10 @@ class DOMException extends Error {
 
   get name() {
     return this.#name;
+  }
+
+  get code() {
+    return Object.hasOwn(DOM_CODES, this.#name) ? DOM_CODES[this.#name] : 0;
   }
 
   static isTimeout(value) {
@@ -93,6 +103,8 @@ function textOf(error) {
   } else {
     text = `thrown: ${inspect(error)}`;
   }
+  const absent = error instanceof ReferenceError ? /^([\w$]+) is not defined$/.exec(plain(message)) : null;
+  if (absent !== null) text += part('absent').explain(absent[1]);
   const place = /\(?([\w./-]+\.[jt]s:\d+:\d+)\)?/.exec(typeof error.stack === 'string' ? error.stack.slice(0, 4096) : '');
   return place ? `${text} (${place[1]})` : text;
 }

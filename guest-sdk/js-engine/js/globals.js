@@ -11,29 +11,55 @@ for (const literal of [function () {}, async function () {}, function* () {}, as
 
 Math.random = () => host.random();
 
+let timeOrigin;
 const performance = Object.freeze({
   now: () => host.now(),
   get timeOrigin() {
-    return Date.now() - host.now();
+    timeOrigin ??= Date.now() - host.now();
+    return timeOrigin;
   },
 });
 
 for (const name of ['Javy', 'SharedArrayBuffer', 'Atomics']) delete globalThis[name];
 
-const visible = {
-  AbortController, AbortSignal, DOMException, Headers, Response, URL, URLSearchParams,
-  atob, btoa, clearInterval: clearTimeout, clearTimeout, console, eval: refuseCode, fetch,
-  Function: refuseCode, performance, setInterval, setTimeout,
+// So that `f instanceof Function` goes on telling the truth.
+refuseCode.prototype = Object.getPrototypeOf(refuseCode);
+
+const classes = {
+  AbortController, AbortSignal, CustomEvent, DOMException, Event, EventTarget, Headers, Response, URL, URLSearchParams,
 };
-for (const name in visible) {
-  Object.defineProperty(globalThis, name, { value: visible[name], writable: true, enumerable: false, configurable: true });
+const others = {
+  atob, btoa, clearInterval: clearTimeout, clearTimeout, console, eval: refuseCode, fetch, Function: refuseCode,
+  navigator: Object.freeze({ userAgent: 'Vedette' }), performance, reportError, self: globalThis, setInterval, setTimeout,
+};
+for (const name in classes) showClass(name, classes[name]);
+for (const name in others) show(name, others[name]);
+
+function show(name, value) {
+  Object.defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+/** A class has a name by which `Object.prototype.toString` calls its instances. */
+function showClass(name, value) {
+  show(name, value);
+  Object.defineProperty(value.prototype, Symbol.toStringTag, { value: name, configurable: true });
 }
 
 /** The globals that come with a part, loaded when a script first reads one of them. */
-const LAZY_GLOBALS = {};
+const LAZY_GLOBALS = {
+  blobs: ['Blob', 'File', 'FormData'],
+  clone: ['structuredClone'],
+  encoding: ['TextDecoder', 'TextEncoder'],
+  request: ['Request'],
+  streams: ['ReadableStream', 'ReadableStreamDefaultController', 'ReadableStreamDefaultReader'],
+};
 
 /** What the parts of `parts/` find as `import.meta.realm`. */
-const shared = { host, part, DOMException, FetchError, Headers, Response, URL, URLSearchParams, encodeText, inspect, plain };
+const shared = {
+  classes, host, part, parts: () => parts, Body, DOMException, FetchError, Headers, Response, URL, URLSearchParams, MAX_LINE, REDIRECTS,
+  AbortSignal, copyHeaders, copySource, encodeText, exchange, fetchError, headerValues, inspect, newSignal, parseForm, plain,
+  readRequest, receivedHeaders, receivedResponse, wellFormed, writeLine,
+};
 
 const parts = new Map();
 
@@ -49,16 +75,16 @@ function part(name) {
 
 for (const name in LAZY_GLOBALS) {
   for (const key of LAZY_GLOBALS[name]) {
-    const become = (value) => Object.defineProperty(globalThis, key, { value, writable: true, enumerable: false, configurable: true });
     Object.defineProperty(globalThis, key, {
       enumerable: false,
       configurable: true,
       get() {
         const value = part(name)[key];
-        become(value);
+        if (value.prototype === undefined) show(key, value);
+        else showClass(key, value);
         return value;
       },
-      set: become,
+      set: (value) => show(key, value),
     });
   }
 }

@@ -5,26 +5,49 @@ const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const HEADER_VALUE = /^[^\0\r\n]*$/;
 const MAX_CHAR = /^[\0-\xff]*$/;
 
+/** From the host: alternating names and values, not checked again. */
+let receivedHeaders;
+let freezeHeaders;
+let copyHeaders;
+/** The values of one name, not joined. */
+let headerValues;
+
 class Headers {
   // Lower-case name to the values in order.
   #values = new Map();
+  /** Those of a response that was received stay as they came. */
+  #isImmutable = false;
 
   constructor(init) {
     if (init === undefined || init === null) return;
     if (typeof init !== 'object') throw new TypeError('headers must be an object, an array of pairs, or Headers');
-    const pairs = typeof init[Symbol.iterator] === 'function' ? init : Object.entries(init);
-    for (const pair of pairs) {
-      const [name, value, ...more] = pair;
-      if (value === undefined || more.length > 0) throw new TypeError('each header must be a pair of name and value');
-      this.append(name, value);
-    }
+    for (const [name, value] of pairsOf(init)) this.append(name, value);
   }
 
-  /** From the host: alternating names and values, not checked again. */
-  static received(flat) {
-    const headers = new Headers();
-    for (let i = 0; i < flat.length; i += 2) headers.#add(flat[i].toLowerCase(), flat[i + 1]);
-    return headers;
+  static {
+    receivedHeaders = (flat) => {
+      const headers = new Headers();
+      for (let i = 0; i < flat.length; i += 2) headers.#add(flat[i].toLowerCase(), flat[i + 1]);
+      return freezeHeaders(headers);
+    };
+
+    freezeHeaders = (headers) => {
+      headers.#isImmutable = true;
+      return headers;
+    };
+
+    copyHeaders = (headers) => {
+      const copy = new Headers();
+      for (const [name, values] of headers.#values) copy.#values.set(name, [...values]);
+      copy.#isImmutable = headers.#isImmutable;
+      return copy;
+    };
+
+    headerValues = (headers, name) => headers.#values.get(name) ?? [];
+  }
+
+  #change() {
+    if (this.#isImmutable) throw new TypeError('these headers cannot be changed; copy them: new Headers(response.headers)');
   }
 
   #add(key, value) {
@@ -35,11 +58,13 @@ class Headers {
 
   append(name, value) {
     const [key, text] = checkHeader(name, value);
+    this.#change();
     this.#add(key, text);
   }
 
   set(name, value) {
     const [key, text] = checkHeader(name, value);
+    this.#change();
     this.#values.set(key, [text]);
   }
 
@@ -56,7 +81,9 @@ class Headers {
   }
 
   delete(name) {
-    this.#values.delete(checkHeaderName(name));
+    const key = checkHeaderName(name);
+    this.#change();
+    this.#values.delete(key);
   }
 
   forEach(callback, thisArg) {
@@ -66,7 +93,7 @@ class Headers {
   // Sorted by name; several cookies stay several (Fetch standard, "sort and combine").
   *entries() {
     for (const name of [...this.#values.keys()].sort()) {
-      const values = this.#values.get(name);
+      const values = this.#values.get(name) ?? [];
       if (name === 'set-cookie') yield* values.map((value) => [name, value]);
       else yield [name, values.join(', ')];
     }

@@ -21,7 +21,7 @@ class URL {
   }
 
   get searchParams() {
-    this.#searchParams ??= URLSearchParams.of(this.#parts[8].slice(1), (text) => this.#change('search', text));
+    this.#searchParams ??= paramsOf(this.#parts[8].slice(1), (text) => this.#change('search', text));
     return this.#searchParams;
   }
 
@@ -49,7 +49,9 @@ class URL {
         },
         set: part === 'origin' ? undefined : function (value) {
           this.#change(part, value);
-          if (part === 'href' || part === 'search') this.#searchParams?.replace(this.#parts[8].slice(1));
+          if (this.#searchParams !== undefined && (part === 'href' || part === 'search')) {
+            replaceParams(this.#searchParams, this.#parts[8].slice(1));
+          }
         },
       });
     });
@@ -60,31 +62,43 @@ function wellFormed(value) {
   return String(value).toWellFormed();
 }
 
+/** The pairs of a "sequence or record" (Web IDL, section 3.2.24), one after the other. */
+function* pairsOf(init) {
+  if (typeof init[Symbol.iterator] !== 'function') return yield* Object.entries(init);
+  for (const item of init) {
+    const pair = typeof item === 'object' && item !== null ? [...item] : [];
+    if (pair.length !== 2) throw new TypeError('each element must be a pair of name and value');
+    yield pair;
+  }
+}
+
+/** The parameters of a URL, which hears of changes; and what happens when the URL changes. */
+let paramsOf;
+let replaceParams;
+
 class URLSearchParams {
   #pairs = [];
   #changed = () => {};
 
   constructor(init = '') {
     if (typeof init === 'object' && init !== null) {
-      const pairs = typeof init[Symbol.iterator] === 'function' ? [...init] : Object.entries(init);
-      for (const pair of pairs) {
-        const [name, value, ...more] = pair;
-        if (value === undefined || more.length > 0) throw new TypeError('each element must be a pair of name and value');
-        this.#pairs.push([wellFormed(name), wellFormed(value)]);
-      }
+      for (const [name, value] of pairsOf(init)) this.#pairs.push([wellFormed(name), wellFormed(value)]);
     } else {
       this.#pairs = parseForm(wellFormed(init).replace(/^\?/, ''));
     }
   }
 
-  static of(text, changed) {
-    const params = new URLSearchParams(text);
-    params.#changed = changed;
-    return params;
-  }
+  static {
+    paramsOf = (text, changed) => {
+      const params = new URLSearchParams();
+      params.#pairs = parseForm(text);
+      params.#changed = changed;
+      return params;
+    };
 
-  replace(text) {
-    this.#pairs = parseForm(text);
+    replaceParams = (params, text) => {
+      params.#pairs = parseForm(text);
+    };
   }
 
   #update() {
@@ -101,27 +115,32 @@ class URLSearchParams {
   }
 
   delete(name, value) {
-    this.#pairs = this.#pairs.filter(([n, v]) => n !== String(name) || (value !== undefined && v !== String(value)));
+    const [key, only] = [wellFormed(name), value === undefined ? undefined : wellFormed(value)];
+    this.#pairs = this.#pairs.filter(([n, v]) => n !== key || (only !== undefined && v !== only));
     this.#update();
   }
 
   get(name) {
-    return this.#pairs.find(([n]) => n === String(name))?.[1] ?? null;
+    const key = wellFormed(name);
+    return this.#pairs.find(([n]) => n === key)?.[1] ?? null;
   }
 
   getAll(name) {
-    return this.#pairs.filter(([n]) => n === String(name)).map(([, v]) => v);
+    const key = wellFormed(name);
+    return this.#pairs.filter(([n]) => n === key).map(([, v]) => v);
   }
 
   has(name, value) {
-    return this.#pairs.some(([n, v]) => n === String(name) && (value === undefined || v === String(value)));
+    const [key, only] = [wellFormed(name), value === undefined ? undefined : wellFormed(value)];
+    return this.#pairs.some(([n, v]) => n === key && (only === undefined || v === only));
   }
 
   set(name, value) {
-    const at = this.#pairs.findIndex(([n]) => n === String(name));
-    if (at < 0) return this.append(name, value);
-    this.#pairs[at][1] = wellFormed(value);
-    this.#pairs = this.#pairs.filter(([n], index) => index <= at || n !== String(name));
+    const [key, text] = [wellFormed(name), wellFormed(value)];
+    const at = this.#pairs.findIndex(([n]) => n === key);
+    if (at < 0) return this.append(key, text);
+    this.#pairs[at][1] = text;
+    this.#pairs = this.#pairs.filter(([n], index) => index <= at || n !== key);
     this.#update();
   }
 
@@ -132,19 +151,20 @@ class URLSearchParams {
   }
 
   forEach(callback, thisArg) {
-    for (const [name, value] of this.#pairs) callback.call(thisArg, value, name, this);
+    for (const [name, value] of this.entries()) callback.call(thisArg, value, name, this);
   }
 
+  // By position, so that an iteration sees what is changed during it.
   *entries() {
-    for (const [name, value] of this.#pairs) yield [name, value];
+    for (let i = 0; i < this.#pairs.length; i++) yield [...this.#pairs[i]];
   }
 
   *keys() {
-    for (const [name] of this.#pairs) yield name;
+    for (const [name] of this.entries()) yield name;
   }
 
   *values() {
-    for (const [, value] of this.#pairs) yield value;
+    for (const [, value] of this.entries()) yield value;
   }
 
   [Symbol.iterator]() {
@@ -152,36 +172,14 @@ class URLSearchParams {
   }
 
   toString() {
-    return this.#pairs.map(([name, value]) => `${encodeForm(name)}=${encodeForm(value)}`).join('&');
+    return host.writeForm(this.#pairs.flat());
   }
 }
 
-/** application/x-www-form-urlencoded, reading (URL standard, section 5.1). */
+/** application/x-www-form-urlencoded as pairs. */
 function parseForm(text) {
-  return text.split('&').filter((part) => part !== '').map((part) => {
-    const at = part.indexOf('=');
-    return at < 0 ? [decodeForm(part), ''] : [decodeForm(part.slice(0, at)), decodeForm(part.slice(at + 1))];
-  });
-}
-
-function decodeForm(text) {
-  const spaced = text.replaceAll('+', ' ');
-  if (!spaced.includes('%')) return spaced;
-  const bytes = [];
-  const source = new TextEncoder().encode(spaced);
-  for (let i = 0; i < source.length; i++) {
-    const hex = source[i] === 0x25 ? String.fromCharCode(source[i + 1], source[i + 2]) : '';
-    if (/^[0-9a-fA-F]{2}$/.test(hex)) {
-      bytes.push(parseInt(hex, 16));
-      i += 2;
-    } else {
-      bytes.push(source[i]);
-    }
-  }
-  return new TextDecoder().decode(new Uint8Array(bytes));
-}
-
-/** application/x-www-form-urlencoded, writing (URL standard, section 5.2). */
-function encodeForm(text) {
-  return encodeURIComponent(text).replace(/%20/g, '+').replace(/[!'()~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  const flat = host.parseForm(text);
+  const pairs = [];
+  for (let i = 0; i < flat.length; i += 2) pairs.push([flat[i], flat[i + 1]]);
+  return pairs;
 }

@@ -18,6 +18,7 @@ mod natives;
 mod realm;
 mod rejections;
 mod run;
+mod text;
 mod urls;
 
 /// Generated from `wit/`.

@@ -15,7 +15,7 @@ use crate::{
         console::{self, Level},
         fetch::{self, FetchError, Header, RedirectMode, Request, Response},
     },
-    event_loop, modules, urls,
+    event_loop, modules, text, urls,
 };
 
 /// The object that the prelude receives.
@@ -30,6 +30,11 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("random", Func::from(random))?;
     host.set("parseUrl", Func::from(urls::parse))?;
     host.set("changeUrl", Func::from(urls::change))?;
+    host.set("parseForm", Func::from(urls::parse_form))?;
+    host.set("writeForm", Func::from(urls::write_form))?;
+    host.set("encodeText", Func::from(text::encode))?;
+    host.set("decodeBody", Func::from(text::decode_body))?;
+    host.set("decodeText", Func::from(text::decode))?;
     host.set("loadPart", Func::from(modules::load_part))?;
     Ok(host)
 }

@@ -81,7 +81,7 @@ pub fn build() {
     config
         .memory_limit(JS_MEMORY_BYTES)
         .gc_threshold(GC_THRESHOLD_BYTES)
-        .text_encoding(true)
+        .text_encoding(false)
         .weak_ref(true);
     let runtime = Runtime::new(config).expect("QuickJS starts");
     let context = runtime.context().clone();
@@ -128,7 +128,8 @@ pub fn compile_part(name: &str, source: String) -> Vec<u8> {
     context.with(|ctx| {
         let options = WriteOptions {
             strip_source: true,
-            strip_debug: true,
+            // A module finds its `import.meta` by the name of its file, which is debug information.
+            strip_debug: name == "prelude",
             ..WriteOptions::default()
         };
         Source::declare(ctx.clone(), format!("vedette:{name}"), source)

@@ -1,7 +1,7 @@
 //! `URL` by the `url` crate: the very parser that the host's guard uses.
 
 use javy::quickjs::{Array, Ctx, Result, Value, prelude::Opt};
-use url::{Url, quirks};
+use url::{Url, form_urlencoded, quirks};
 
 /// The parts of a URL as `js/url.js` keeps them, or `null` when it does not parse.
 pub fn parse<'js>(ctx: Ctx<'js>, input: String, base: Opt<Option<String>>) -> Result<Value<'js>> {
@@ -65,6 +65,33 @@ fn parts<'js>(ctx: &Ctx<'js>, url: &Url) -> Result<Value<'js>> {
     for (index, text) in texts.into_iter().enumerate() {
         parts.set(index, text)?;
     }
-    parts.set(texts.len(), quirks::origin(url))?;
+    parts.set(texts.len(), origin(url))?;
     Ok(parts.into_value())
+}
+
+/// The crate gives a `blob:` URL the origin of whatever is inside; in the standard only http and
+/// https count there (URL standard, section 4.7).
+fn origin(url: &Url) -> String {
+    if url.scheme() != "blob" {
+        return quirks::origin(url);
+    }
+    let inner = Url::parse(url.path()).ok();
+    let inner = inner.filter(|inner| matches!(inner.scheme(), "http" | "https"));
+    inner.map_or_else(|| "null".to_owned(), |inner| quirks::origin(&inner))
+}
+
+/// application/x-www-form-urlencoded, reading (URL standard, section 5.1): names and values
+/// alternate.
+pub fn parse_form(text: String) -> Vec<String> {
+    form_urlencoded::parse(text.as_bytes())
+        .flat_map(|(name, value)| [name.into_owned(), value.into_owned()])
+        .collect()
+}
+
+/// application/x-www-form-urlencoded, writing (URL standard, section 5.2).
+pub fn write_form(flat: Vec<String>) -> String {
+    let pairs = flat.chunks_exact(2).map(|pair| (&pair[0], &pair[1]));
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }

@@ -29,8 +29,8 @@ const PACKAGES: &str = "clang-19 llvm-19 libclang-19-dev libclang-rt-19-dev-wasm
 
 /// The JavaScript half of the realm, in the order of use: the body of one function.
 const PRELUDE: &[&str] = &[
-    "errors", "url", "timers", "abort", "headers", "body", "response", "fetch", "console",
-    "base64", "verdict", "warm_up", "globals",
+    "errors", "url", "timers", "events", "abort", "headers", "body", "response", "fetch",
+    "console", "base64", "verdict", "warm_up", "globals",
 ];
 
 /// Builds, and either writes `prebuilt/` or compares with it.

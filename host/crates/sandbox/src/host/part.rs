@@ -16,7 +16,10 @@ macro_rules! parts {
 }
 
 /// Name and bytecode, by `cargo xtask engine` from `guest-sdk/js-engine/js/parts/`.
-pub(crate) static PARTS: &[(&str, &[u8])] = parts!["assert"];
+pub(crate) static PARTS: &[(&str, &[u8])] = parts![
+    "absent", "assert", "blobs", "clone", "console", "cookies", "encoding", "reasons", "request",
+    "streams",
+];
 
 impl EngineImports for RunState {
     fn part(&mut self, name: String) -> wasmtime::Result<Vec<u8>> {
