@@ -7,6 +7,7 @@ mod modules;
 mod requests;
 mod scripts;
 mod server;
+mod surface;
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
