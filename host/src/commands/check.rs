@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
-use vedette_core::{ErrorClass, Outcome, Status, SystemClock, script};
+use vedette_core::{ErrorClass, Outcome, Status, Step, SystemClock, script};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{ArtifactCache, Limits, RunInputs, Sandbox, SandboxOptions};
 
@@ -151,6 +151,7 @@ fn as_json(outcome: &Outcome) -> Value {
         "fuel_used": outcome.fuel_used,
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "requests": outcome.requests,
+        "steps": outcome.steps,
         "logs": outcome.logs,
         "flags": outcome.flags,
     })
@@ -175,6 +176,9 @@ fn tell(outcome: &Outcome) {
                 .map_or(String::new(), |address| format!(" ({address})")),
         ));
     }
+    for step in &outcome.steps {
+        say(&step_line(step));
+    }
     for line in &outcome.logs {
         say(&format!(
             "  [{}] {}",
@@ -198,6 +202,20 @@ fn tell(outcome: &Outcome) {
         outcome.fuel_used,
         outcome.peak_memory_bytes / 1024
     ));
+}
+
+/// `ok check "has a title"`, `not ok step "log in", 12.5 ms: why`
+fn step_line(step: &Step) -> String {
+    let passed = if step.passed { "ok" } else { "not ok" };
+    let name = printable(&step.name);
+    let duration = step
+        .duration_ms
+        .map_or(String::new(), |ms| format!(", {ms:.1} ms"));
+    let why = step
+        .message
+        .as_ref()
+        .map_or(String::new(), |why| format!(": {}", printable(why)));
+    format!("  {passed} {} \"{name}\"{duration}{why}", step.kind)
 }
 
 /// Status, class and message in one coloured line.

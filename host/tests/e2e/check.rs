@@ -58,6 +58,7 @@ fn the_http_status_template_tells_up_from_down_from_broken() {
         "fuel_used",
         "peak_memory_bytes",
         "requests",
+        "steps",
         "logs",
         "flags",
     ] {

@@ -16,7 +16,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use ids::{
     ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
 };
-pub use outcome::{ErrorClass, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Verdict};
+pub use outcome::{
+    ErrorClass, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Step, StepKind, Verdict,
+};
 pub use schedule::{Schedule, ScheduleError};
 pub use script::ScriptError;
 pub use slot::MissedReason;

@@ -120,8 +120,20 @@ text_enum! {
     Flag {
         /// Log lines were cut or dropped at a limit.
         LogTruncated = "log_truncated",
+        /// Steps or checks were dropped at a limit.
+        StepsTruncated = "steps_truncated",
         /// A secret value was masked somewhere in the record.
         Redacted = "redacted",
+    }
+}
+
+text_enum! {
+    /// What an entry of a run's steps is.
+    StepKind {
+        /// A stretch of the run, timed.
+        Step = "step",
+        /// A single statement about the target.
+        Check = "check",
     }
 }
 
@@ -199,6 +211,23 @@ pub struct RequestRecord {
     pub redirects: u32,
 }
 
+/// A step or a check of a run, as the script named it. Times in milliseconds, by the host's clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The script's name for it, cut at a limit.
+    pub name: String,
+    /// Step or check.
+    pub kind: StepKind,
+    /// Whether it came to a good end. A step that the run's end cut short did not.
+    pub passed: bool,
+    /// From the start of the run.
+    pub started_at_ms: f64,
+    /// `None` for a check, and for a step without an end.
+    pub duration_ms: Option<f64>,
+    /// Why it did not pass.
+    pub message: Option<String>,
+}
+
 /// What came of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -221,6 +250,8 @@ pub struct Outcome {
     pub peak_memory_bytes: u64,
     /// The requests in the order of their start.
     pub requests: Vec<RequestRecord>,
+    /// Steps and checks in the order of their start.
+    pub steps: Vec<Step>,
     /// The log in order.
     pub logs: Vec<LogLine>,
     /// Remarks.
@@ -249,6 +280,7 @@ impl Outcome {
             fuel_used: 0,
             peak_memory_bytes: 0,
             requests: Vec::new(),
+            steps: Vec::new(),
             logs: Vec::new(),
             flags: Vec::new(),
         }

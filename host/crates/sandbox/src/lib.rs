@@ -21,6 +21,7 @@ mod memory;
 mod network;
 pub mod run;
 mod state;
+mod steps;
 mod verdict;
 
 pub use cache::ArtifactCache;

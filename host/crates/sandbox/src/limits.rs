@@ -46,6 +46,15 @@ pub const LOG_LINES: usize = 1_000;
 /// Bytes of a run's log, all lines together.
 pub const LOG_BYTES: usize = 256 * KIB;
 
+/// Steps and checks that are kept of a run.
+pub const STEPS: usize = 200;
+/// Of these, the last places are for checks that failed: they are why somebody looks.
+pub const STEPS_FOR_FAILED: usize = 50;
+/// Longest name of a step or a check, in bytes.
+pub const STEP_NAME_BYTES: usize = 200;
+/// Longest message of a step, in bytes.
+pub const STEP_MESSAGE_BYTES: usize = KIB;
+
 /// Bytes of a verdict's data as JSON; the message has the same bound.
 pub const RESULT_BYTES: usize = 256 * KIB;
 /// Nesting of a verdict's data.

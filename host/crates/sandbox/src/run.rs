@@ -28,7 +28,7 @@ pub struct RunInputs {
 /// How the guest's part ended.
 enum Ended {
     Verdict(Verdict),
-    /// A request failed because of the target.
+    /// A request failed because of the target, or an expectation was not met.
     TargetFailed(String),
     TimedOut,
     Error(ErrorClass, String),
@@ -99,8 +99,12 @@ pub(crate) fn new_store(
 fn explain(error: RunError, store: &Store<RunState>) -> Ended {
     let (class, message) = match error {
         // What a script throws after its memory was refused is seldom about memory.
-        RunError::Thrown(_) if store.data().memory.refused() => return memory_limit(),
-        RunError::TargetFailed(message) => return Ended::TargetFailed(error_text(&message)),
+        RunError::Thrown(_) | RunError::AssertionFailed(_) if store.data().memory.refused() => {
+            return memory_limit();
+        }
+        RunError::TargetFailed(message) | RunError::AssertionFailed(message) => {
+            return Ended::TargetFailed(error_text(&message));
+        }
         RunError::Thrown(message) => (ErrorClass::ScriptError, message),
         RunError::FetchDenied(message) => (ErrorClass::FetchDenied, message),
         RunError::FetchLimit(message) => (ErrorClass::FetchLimit, message),
@@ -178,7 +182,9 @@ fn finish(
     let ended = doubt(ended, &state);
     let requests = state.network.records();
     let peak_memory_bytes = state.memory.peak_bytes();
-    let (logs, flags) = state.log.finish();
+    let (logs, mut flags) = state.log.finish();
+    let (steps, steps_flag) = state.steps.finish();
+    flags.extend(steps_flag);
     let (status, error_class, message, result) = match ended {
         Ended::Verdict(verdict) => {
             let status = if verdict.success {
@@ -209,6 +215,7 @@ fn finish(
         fuel_used,
         peak_memory_bytes,
         requests,
+        steps,
         logs,
         flags,
     }

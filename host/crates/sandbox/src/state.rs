@@ -6,7 +6,8 @@ use vedette_core::{Clock, Flag, LogLevel, LogLine};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    Limits, limits::HANDLES, memory::MemoryLimiter, network::Network, verdict::clean_text,
+    Limits, limits::HANDLES, memory::MemoryLimiter, network::Network, steps::Steps,
+    verdict::clean_text,
 };
 
 /// The data of a store.
@@ -21,6 +22,7 @@ pub(crate) struct RunState {
     /// How often the guest read a clock.
     pub(crate) clock_calls: u64,
     pub(crate) log: Log,
+    pub(crate) steps: Steps,
 }
 
 impl RunState {
@@ -43,6 +45,7 @@ impl RunState {
             started: Instant::now(),
             clock_calls: 0,
             log: Log::new(limits),
+            steps: Steps::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{Database, Encode, FromRow, QueryBuilder, Type, types::Json};
 use uuid::Uuid;
 use vedette_core::{
     ErrorClass, ExecutionId, Flag, LogLevel, LogLine, MissedReason, OrgId, Outcome, RequestRecord,
-    ScriptId, ScriptVersionId, Status, UserId, Verdict, slot::DEFAULT_LOCATION,
+    ScriptId, ScriptVersionId, Status, Step, UserId, Verdict, slot::DEFAULT_LOCATION,
 };
 
 use crate::{
@@ -53,7 +53,7 @@ pub struct ManualExecution {
     pub leased_until: DateTime<Utc>,
 }
 
-/// An execution without its requests and its log.
+/// An execution without its requests, its steps and its log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutionSummary {
     /// Id.
@@ -97,19 +97,21 @@ pub struct Execution {
     pub summary: ExecutionSummary,
     /// In the order of their start.
     pub requests: Vec<RequestRecord>,
+    /// In the order of their start.
+    pub steps: Vec<Step>,
     /// In order.
     pub logs: Vec<LogLine>,
 }
 
 const LIST_EXECUTIONS: &str = "SELECT id, script_id, script_version_id, trigger_kind, \
     scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, message, result, \
-    latency_ms, fuel_used, peak_memory_bytes, requests, flags FROM script_executions \
+    latency_ms, fuel_used, peak_memory_bytes, requests, steps, flags FROM script_executions \
     WHERE org_id = $1 AND script_id = $2 AND id < $3 \
     AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = $2 AND NOT is_deleted) \
     ORDER BY id DESC LIMIT $4";
 const GET_EXECUTION: &str = "SELECT id, script_id, script_version_id, trigger_kind, scheduled_at, \
     executed_at, duration_ms, status, error_class, missed_reason, message, result, latency_ms, \
-    fuel_used, peak_memory_bytes, requests, flags FROM script_executions \
+    fuel_used, peak_memory_bytes, requests, steps, flags FROM script_executions \
     WHERE org_id = $1 AND id = $2 \
     AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = script_id AND NOT is_deleted)";
 const LIST_LOGS: &str = "SELECT log_level, message, timestamp FROM script_execution_logs \
@@ -117,12 +119,12 @@ const LIST_LOGS: &str = "SELECT log_level, message, timestamp FROM script_execut
     (SELECT 1 FROM script_executions WHERE org_id = $1 AND id = $2) ORDER BY line_number";
 const INSERT_MANUAL: &str = "INSERT INTO script_executions (id, org_id, script_id, \
     script_version_id, location, trigger_kind, started_by, executed_at, duration_ms, status, \
-    fuel_used, peak_memory_bytes, requests, flags, leased_until) \
-    VALUES ($1, $2, $3, $4, $5, 'manual', $6, $7, 0, 'running', 0, 0, $8, $9, $10)";
+    fuel_used, peak_memory_bytes, requests, steps, flags, leased_until) \
+    VALUES ($1, $2, $3, $4, $5, 'manual', $6, $7, 0, 'running', 0, 0, $8, $9, $10, $11)";
 const FINISH_MANUAL: &str = "UPDATE script_executions SET duration_ms = $1, status = $2, \
     error_class = $3, message = $4, result = $5, latency_ms = $6, fuel_used = $7, \
-    peak_memory_bytes = $8, requests = $9, flags = $10, leased_until = NULL \
-    WHERE org_id = $11 AND id = $12 AND status = 'running'";
+    peak_memory_bytes = $8, requests = $9, steps = $10, flags = $11, leased_until = NULL \
+    WHERE org_id = $12 AND id = $13 AND status = 'running'";
 const FAIL_INTERRUPTED: &str = "UPDATE script_executions SET status = 'error', \
     error_class = 'platform_error', message = $1, leased_until = NULL \
     WHERE status = 'running' AND leased_until <= $2";
@@ -200,12 +202,13 @@ where
     i64: for<'q> Encode<'q, D> + Type<D>,
     Option<Json<Verdict>>: for<'q> Encode<'q, D> + Type<D>,
     Json<Vec<RequestRecord>>: for<'q> Encode<'q, D> + Type<D>,
+    Json<Vec<Step>>: for<'q> Encode<'q, D> + Type<D>,
     Json<Vec<Flag>>: for<'q> Encode<'q, D> + Type<D>,
 {
     query.push(
         "INSERT INTO script_executions (id, org_id, script_id, script_version_id, location, \
          trigger_kind, scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, \
-         message, result, latency_ms, fuel_used, peak_memory_bytes, requests, flags) ",
+         message, result, latency_ms, fuel_used, peak_memory_bytes, requests, steps, flags) ",
     );
     query.push_values(rows, |mut values, row| {
         let outcome = &row.outcome;
@@ -228,6 +231,7 @@ where
             .push_bind(count(outcome.fuel_used))
             .push_bind(count(outcome.peak_memory_bytes))
             .push_bind(Json(outcome.requests.clone()))
+            .push_bind(Json(outcome.steps.clone()))
             .push_bind(Json(outcome.flags.clone()));
     });
     query.push(" ON CONFLICT (script_id, location, scheduled_at) DO NOTHING RETURNING id");
@@ -275,11 +279,12 @@ struct ExecutionRow {
     fuel_used: i64,
     peak_memory_bytes: i64,
     requests: Json<Vec<RequestRecord>>,
+    steps: Json<Vec<Step>>,
     flags: Json<Vec<Flag>>,
 }
 
 impl ExecutionRow {
-    fn into_parts(self) -> Result<(ExecutionSummary, Vec<RequestRecord>), StoreError> {
+    fn into_parts(self) -> Result<(ExecutionSummary, Vec<RequestRecord>, Vec<Step>), StoreError> {
         let id = self.id;
         let corrupt = |what: String| StoreError::corrupt("script_executions", &id, &what);
         let amount = |value: i64| u64::try_from(value).map_err(|error| corrupt(error.to_string()));
@@ -313,7 +318,7 @@ impl ExecutionRow {
             peak_memory_bytes: amount(self.peak_memory_bytes)?,
             flags: self.flags.0,
         };
-        Ok((summary, self.requests.0))
+        Ok((summary, self.requests.0, self.steps.0))
     }
 }
 
@@ -337,6 +342,7 @@ impl Store {
                 .bind(new.started_by.as_uuid())
                 .bind(new.executed_at)
                 .bind(Json(Vec::<RequestRecord>::new()))
+                .bind(Json(Vec::<Step>::new()))
                 .bind(Json(Vec::<Flag>::new()))
                 .bind(new.leased_until)
                 .execute(&mut *tx)
@@ -363,6 +369,7 @@ impl Store {
                 .bind(count(outcome.fuel_used))
                 .bind(count(outcome.peak_memory_bytes))
                 .bind(Json(&outcome.requests))
+                .bind(Json(&outcome.steps))
                 .bind(Json(&outcome.flags))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -417,7 +424,7 @@ impl Store {
         });
         let items: Vec<_> = rows
             .into_iter()
-            .map(|row| row.into_parts().map(|(summary, _)| summary))
+            .map(|row| row.into_parts().map(|(summary, ..)| summary))
             .collect::<Result<_, _>>()?;
         Ok(page.page(items, |summary| summary.id.as_uuid()))
     }
@@ -436,7 +443,7 @@ impl Store {
                 .await?
         });
         let Some(row) = row else { return Ok(None) };
-        let (summary, requests) = row.into_parts()?;
+        let (summary, requests, steps) = row.into_parts()?;
         let rows: Vec<LogRow> = on_db!(self, pool => {
             sqlx::query_as(LIST_LOGS)
                 .bind(org.as_uuid())
@@ -457,6 +464,7 @@ impl Store {
         Ok(Some(Execution {
             summary,
             requests,
+            steps,
             logs,
         }))
     }

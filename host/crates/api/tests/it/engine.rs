@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use vedette_api::{RunNow, ScriptEngine, SourceError};
-use vedette_core::{ErrorClass, LogLevel, LogLine, Outcome, RequestRecord, Status, Verdict};
+use vedette_core::{
+    ErrorClass, LogLevel, LogLine, Outcome, RequestRecord, Status, Step, StepKind, Verdict,
+};
 
 #[derive(Default)]
 pub(crate) struct TestEngine {
@@ -71,6 +73,7 @@ impl ScriptEngine for TestEngine {
             fuel_used: 1_000_000,
             peak_memory_bytes: 2_000_000,
             requests: vec![request()],
+            steps: vec![step()],
             logs: vec![LogLine {
                 log_level: LogLevel::Warn,
                 message: "slow".to_owned(),
@@ -82,6 +85,17 @@ impl ScriptEngine for TestEngine {
 
     fn schedule_changed(&self) {
         self.schedule_changes.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn step() -> Step {
+    Step {
+        name: "log in".to_owned(),
+        kind: StepKind::Step,
+        passed: true,
+        started_at_ms: 0.5,
+        duration_ms: Some(13.0),
+        message: None,
     }
 }
 

@@ -5,4 +5,5 @@ pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod params;
 pub(crate) mod part;
+pub(crate) mod steps;
 pub(crate) mod wasi;

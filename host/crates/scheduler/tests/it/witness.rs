@@ -124,6 +124,7 @@ fn success(data: Option<serde_json::Value>) -> Outcome {
         fuel_used: 42,
         peak_memory_bytes: 65_536,
         requests: Vec::new(),
+        steps: Vec::new(),
         logs: Vec::new(),
         flags: Vec::new(),
     }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use vedette_core::{
-    ErrorClass, ExecutionId, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Verdict,
+    ErrorClass, ExecutionId, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Step,
+    StepKind, Verdict,
 };
 use vedette_store::{ManualExecution, PageRequest, Store, Trigger, both_databases};
 
@@ -51,6 +52,24 @@ fn full_outcome(now: DateTime<Utc>) -> Outcome {
         fuel_used: 123_456_789_012,
         peak_memory_bytes: 67_108_864,
         requests: vec![request],
+        steps: vec![
+            Step {
+                name: "log \"in\" \u{1f6a8}".to_owned(),
+                kind: StepKind::Step,
+                passed: false,
+                started_at_ms: 0.25,
+                duration_ms: Some(12.5),
+                message: Some("expected 404 to be 200".to_owned()),
+            },
+            Step {
+                name: "has a title".to_owned(),
+                kind: StepKind::Check,
+                passed: true,
+                started_at_ms: 13.0,
+                duration_ms: None,
+                message: None,
+            },
+        ],
         logs: (0..3)
             .map(|n| LogLine {
                 log_level: LogLevel::ALL[n],
@@ -99,6 +118,7 @@ async fn an_execution_reads_as_it_was_recorded(store: Store) {
     assert_eq!(summary.peak_memory_bytes, outcome.peak_memory_bytes);
     assert_eq!(summary.flags, outcome.flags);
     assert_eq!(read.requests, outcome.requests);
+    assert_eq!(read.steps, outcome.steps);
     assert_eq!(read.logs, outcome.logs);
     let listed = store
         .list_executions(owner.org, made.id, PAGE)
@@ -169,8 +189,8 @@ async fn a_manual_run_is_running_until_it_ends(store: Store) {
     );
     let ended = read().await;
     assert_eq!(
-        (ended.summary.status, &ended.logs),
-        (Status::Failure, &outcome.logs)
+        (ended.summary.status, &ended.steps, &ended.logs),
+        (Status::Failure, &outcome.steps, &outcome.logs)
     );
     let late = Outcome::error(ErrorClass::Trap, "late");
     assert!(

@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
 };
 
-/// One execution, with its requests and its log
+/// One execution, with its requests, its steps and its log
 #[utoipa::path(get, path = "/api/v1/executions/{execution_id}", tag = "executions",
     security(("bearer" = [])), params(("execution_id" = uuid::Uuid, Path)),
     responses((status = 200, body = ExecutionView), (status = 400, body = Problem),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{ErrorClass, Flag, LogLine, MissedReason, RequestRecord};
+use vedette_core::{ErrorClass, Flag, LogLine, MissedReason, RequestRecord, Step};
 use vedette_store::{Execution, ExecutionSummary};
 
 /// An execution as lists show it.
@@ -108,6 +108,34 @@ impl From<RequestRecord> for RequestView {
     }
 }
 
+/// A step or a check of a run, as the script named it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StepView {
+    name: String,
+    /// `step` or `check`.
+    kind: &'static str,
+    passed: bool,
+    /// Since the start of the run.
+    started_at_ms: f64,
+    /// Null for a check, and for a step that the end of the run cut short.
+    duration_ms: Option<f64>,
+    /// Why it did not pass.
+    message: Option<String>,
+}
+
+impl From<Step> for StepView {
+    fn from(step: Step) -> Self {
+        Self {
+            name: step.name,
+            kind: step.kind.as_str(),
+            passed: step.passed,
+            started_at_ms: step.started_at_ms,
+            duration_ms: step.duration_ms,
+            message: step.message,
+        }
+    }
+}
+
 /// A line that a script logged.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LogView {
@@ -134,6 +162,8 @@ pub(crate) struct ExecutionView {
     summary: ExecutionSummaryView,
     /// In the order of their start.
     requests: Vec<RequestView>,
+    /// Steps and checks, in the order of their start.
+    steps: Vec<StepView>,
     logs: Vec<LogView>,
 }
 
@@ -142,6 +172,7 @@ impl From<Execution> for ExecutionView {
         Self {
             summary: execution.summary.into(),
             requests: execution.requests.into_iter().map(Into::into).collect(),
+            steps: execution.steps.into_iter().map(Into::into).collect(),
             logs: execution.logs.into_iter().map(Into::into).collect(),
         }
     }
