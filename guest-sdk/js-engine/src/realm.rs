@@ -26,6 +26,9 @@ const WASM_PAGE_BYTES: usize = 64 * 1024;
 /// garbage that refers to itself grow without end.
 const GC_THRESHOLD_BYTES: usize = 2 * 1024 * 1024;
 
+/// The part that the snapshot holds.
+const PRELUDE: &str = "prelude";
+
 /// Whether so much memory was held at one time that an allocation may have failed: linear memory
 /// never shrinks, while QuickJS may have freed all of it since.
 pub fn memory_was_full() -> bool {
@@ -126,10 +129,10 @@ pub fn compile_part(name: &str, source: String) -> Vec<u8> {
     let runtime = QuickJs::new().expect("QuickJS starts");
     let context = Context::full(&runtime).expect("QuickJS makes a context");
     context.with(|ctx| {
+        // A module finds its `import.meta` by its name, which counts as debug information.
         let options = WriteOptions {
             strip_source: true,
-            // A module finds its `import.meta` by the name of its file, which is debug information.
-            strip_debug: name == "prelude",
+            strip_debug: name == PRELUDE,
             ..WriteOptions::default()
         };
         Source::declare(ctx.clone(), format!("vedette:{name}"), source)
@@ -140,7 +143,7 @@ pub fn compile_part(name: &str, source: String) -> Vec<u8> {
 
 fn load_prelude<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     // Functions go on reading their code where it lies.
-    let bytecode = bindings::part("prelude").leak();
+    let bytecode = bindings::part(PRELUDE).leak();
     // SAFETY: `compile_part` made it, with this very engine.
     let module = unsafe { Module::load(ctx, bytecode) }?;
     let (exports, loaded) = module.evaluate()?;
