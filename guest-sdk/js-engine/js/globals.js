@@ -56,9 +56,10 @@ const LAZY_GLOBALS = {
 
 /** What the parts of `parts/` find as `import.meta.realm`. */
 const shared = {
-  classes, host, part, parts: () => parts, Body, DOMException, FetchError, Headers, Response, URL, URLSearchParams, MAX_LINE, REDIRECTS,
-  AbortSignal, copyHeaders, copySource, encodeText, exchange, fetchError, headerValues, inspect, newSignal, parseForm, plain,
-  readRequest, receivedHeaders, receivedResponse, wellFormed, writeLine,
+  classes, host, part, parts: () => parts, AssertionError, Body, DOMException, FetchError, Headers, Response, URL, URLSearchParams,
+  MAX_LINE, REDIRECTS, AbortSignal, asserted, brief, copyHeaders, copySource, encodeText, exchange, explain, fetchError,
+  headerValues, inspect, need, newSignal, parseForm, passThroughStep, plain, readRequest, receivedHeaders, receivedResponse,
+  untilDone, wellFormed, writeLine,
 };
 
 const parts = new Map();

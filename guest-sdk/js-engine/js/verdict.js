@@ -5,6 +5,16 @@ const MAX_RESULT_DEPTH = 64;
 const MAX_RESULT_NODES = 100000;
 const VERDICT_FIELDS = new Set(['success', 'latency', 'message', 'data']);
 
+/** What `vedette:assert` was asked for in this run. */
+const asserted = { count: 0, checks: 0, failedChecks: 0, failedNames: [], open: new Map() };
+
+/** Remembers what is not done yet, so that a run does not end well before it is. */
+function untilDone(what, begin) {
+  const key = {};
+  asserted.open.set(key, what);
+  return begin().finally(() => asserted.open.delete(key));
+}
+
 /** Runs the default export: `[success, latency, message, data as JSON]`. */
 async function invoke(main, paramsJson, variables) {
   const params = JSON.parse(paramsJson);
@@ -13,10 +23,25 @@ async function invoke(main, paramsJson, variables) {
   Object.freeze(env);
   globalThis.params = params;
   globalThis.env = env;
-  return readVerdict(await main({ params, env }));
+  const [success, latency, message, data] = readVerdict(await main({ params, env }));
+  if (asserted.failedChecks > 0) return [false, latency, tellFailedChecks(message), data];
+  if (success && asserted.open.size > 0) {
+    const [name] = asserted.open.values();
+    throw new Error(`${plain(name)} was still going on when the script returned: is an \`await\` missing?`);
+  }
+  return [success, latency, message, data];
+}
+
+function tellFailedChecks(message) {
+  const { checks, failedChecks, failedNames } = asserted;
+  const names = failedNames.map((name) => JSON.stringify(name)).join(', ');
+  const more = failedChecks > failedNames.length ? `, and ${failedChecks - failedNames.length} more` : '';
+  return `${failedChecks} of ${checks} checks failed: ${names}${more}${message ? `; ${plain(message)}` : ''}`;
 }
 
 function readVerdict(value) {
+  // Not a guess: what was asserted held, or the run would not have come here, or is counted.
+  if (value === undefined && asserted.count > 0) return [true, undefined, undefined, undefined];
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw invalid(`the script returned ${value === null ? 'null' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
   }

@@ -11,9 +11,12 @@ use javy::quickjs::{
 };
 
 use crate::{
-    bindings::vedette::monitor::{
-        console::{self, Level},
-        fetch::{self, FetchError, Header, RedirectMode, Request, Response},
+    bindings::vedette::{
+        js_engine::steps,
+        monitor::{
+            console::{self, Level},
+            fetch::{self, FetchError, Header, RedirectMode, Request, Response},
+        },
     },
     event_loop, modules, text, urls,
 };
@@ -36,7 +39,29 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("decodeBody", Func::from(text::decode_body))?;
     host.set("decodeText", Func::from(text::decode))?;
     host.set("loadPart", Func::from(modules::load_part))?;
+    host.set("beginStep", Func::from(begin_step))?;
+    host.set("endStep", Func::from(end_step))?;
+    host.set("noteCheck", Func::from(note_check))?;
     Ok(host)
+}
+
+/// More than the host keeps of a name or a message of a step.
+const MAX_STEP_TEXT_BYTES: usize = 2 * 1024;
+
+fn begin_step(name: String) -> u32 {
+    steps::begin(cut(&name))
+}
+
+fn end_step(step: u32, failed: Option<String>) {
+    steps::end(step, failed.as_deref().map(cut));
+}
+
+fn note_check(name: String, passed: bool) {
+    steps::check(cut(&name), passed);
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_STEP_TEXT_BYTES)]
 }
 
 /// More than this cannot pass to the host in one call; the host's own limits are narrower.

@@ -1,7 +1,8 @@
 //! Promises that were rejected and that nobody handles: the usual sign of a forgotten `await`.
 //!
 //! They do not change the verdict, which is the script's word; they are logged, so that a check
-//! that is green for want of an `await` can be found.
+//! that is green for want of an `await` can be found. Only an expectation that was not met counts,
+//! awaited or not: nobody caught it.
 
 use std::{cell::RefCell, ffi::c_void};
 
@@ -12,8 +13,11 @@ use crate::{
     realm::Realm,
 };
 
-/// More are not kept: one line tells that an `await` is missing, ten tell it well.
-const MOST: usize = 10;
+/// More are not kept.
+const MOST: usize = 1_000;
+
+/// More are not logged: one line tells that an `await` is missing, ten tell it well.
+const MOST_LINES: usize = 10;
 
 struct Rejection {
     /// Kept alive, so that its address is nobody else's.
@@ -76,19 +80,29 @@ unsafe extern "C" fn track(
     }
 }
 
-/// Writes a line for each that is left.
-pub fn log(ctx: &Ctx<'_>, realm: &Realm) {
-    for rejection in OPEN.take() {
+/// Writes a line for each that is left. Gives the first expectation that was not met.
+pub fn log(ctx: &Ctx<'_>, realm: &Realm) -> Option<String> {
+    let mut failed = None;
+    for (index, rejection) in OPEN.take().into_iter().enumerate() {
         drop(rejection.promise);
-        let text = rejection
+        let (kind, text) = rejection
             .reason
             .restore(ctx)
             .and_then(|reason| realm.explain(ctx).call::<_, Array<'_>>((reason,)))
-            .and_then(|pair| pair.get::<String>(1))
-            .unwrap_or_else(|_| "an error whose text could not be read".to_owned());
-        console::log(
-            Level::Error,
-            &format!("a promise was rejected and nothing awaits it: {text}"),
-        );
+            .and_then(|pair| Ok((pair.get::<String>(0)?, pair.get::<String>(1)?)))
+            .unwrap_or_else(|_| {
+                let text = "an error whose text could not be read";
+                ("thrown".to_owned(), text.to_owned())
+            });
+        if index < MOST_LINES {
+            console::log(
+                Level::Error,
+                &format!("a promise was rejected and nothing awaits it: {text}"),
+            );
+        }
+        if kind == "assertion-failed" && failed.is_none() {
+            failed = Some(text);
+        }
     }
+    failed
 }

@@ -72,8 +72,12 @@ fn run_module<'js>(
         .catch(ctx)
         .map_err(rejected)?;
     let parts = event_loop::settle(ctx, realm, &promise).map_err(Failure::Open)?;
-    rejections::log(ctx, realm);
-    read_verdict(&parts).map_err(Failure::Known)
+    let forgotten = rejections::log(ctx, realm);
+    let verdict = read_verdict(&parts).map_err(Failure::Known)?;
+    match forgotten {
+        Some(failed) if verdict.success => Err(Failure::Known(RunError::AssertionFailed(failed))),
+        _ => Ok(verdict),
+    }
 }
 
 /// More than any verdict may have, and less than passes to the host in one call. The prelude refuses
@@ -125,6 +129,7 @@ fn explain<'js>(ctx: &Ctx<'js>, realm: &Realm, value: Value<'js>) -> RunError {
     }
     match kind.as_str() {
         "target-failed" => RunError::TargetFailed(message),
+        "assertion-failed" => RunError::AssertionFailed(message),
         "fetch-denied" => RunError::FetchDenied(message),
         "fetch-limit" => RunError::FetchLimit(message),
         "memory-limit" => RunError::MemoryLimit(message),

@@ -17,8 +17,8 @@ macro_rules! parts {
 
 /// Name and bytecode, by `cargo xtask engine` from `guest-sdk/js-engine/js/parts/`.
 pub(crate) static PARTS: &[(&str, &[u8])] = parts![
-    "absent", "assert", "blobs", "clone", "console", "cookies", "encoding", "reasons", "request",
-    "streams",
+    "absent", "assert", "blobs", "clone", "console", "cookies", "encoding", "equal", "markup",
+    "matchers", "reasons", "request", "schema", "streams", "tokens",
 ];
 
 impl EngineImports for RunState {
