@@ -35,6 +35,16 @@ export default function () {
 }
 ";
 
+/// The module of the assertions: loading it is most of this.
+const ASSERTIONS: &str = r"
+import { check, expect, step } from 'vedette:assert';
+
+export default async function () {
+  await step('answers', () => expect(200, 'status').toBe(200));
+  check('is fine', true);
+}
+";
+
 /// Pure computing: what metering costs shows here first.
 const LOOP: &str = r"
 export default function () {
@@ -75,6 +85,7 @@ fn parts(criterion: &mut Criterion) {
         ("empty_run", EMPTY),
         ("small_run", SMALL),
         ("classes_run", CLASSES),
+        ("assertions_run", ASSERTIONS),
         ("loop_run", LOOP),
     ] {
         let bytecode = runtime

@@ -1,12 +1,15 @@
 //! The sandbox from outside: scripts in, outcomes out, against servers that the tests start.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod assert;
 mod cache;
+mod examples;
 mod limits;
 mod modules;
 mod requests;
 mod scripts;
 mod server;
+mod site;
 mod surface;
 
 use std::{collections::BTreeMap, sync::OnceLock};
