@@ -1,6 +1,7 @@
 //! What a guest may import, one file an interface.
 
 pub(crate) mod console;
+pub(crate) mod engine;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod params;

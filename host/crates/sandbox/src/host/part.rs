@@ -1,9 +1,5 @@
 //! The parts of the engine's own JavaScript that are loaded when a script asks for them.
 
-use wasmtime::format_err;
-
-use crate::{bindings::EngineImports, state::RunState};
-
 macro_rules! parts {
     ($($name:literal),+ $(,)?) => {
         &[$((
@@ -21,11 +17,8 @@ pub(crate) static PARTS: &[(&str, &[u8])] = parts![
     "matchers", "reasons", "request", "schema", "streams", "tokens",
 ];
 
-impl EngineImports for RunState {
-    fn part(&mut self, name: String) -> wasmtime::Result<Vec<u8>> {
-        let found = PARTS.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, bytecode)| bytecode.to_vec())
-            .ok_or_else(|| format_err!("the engine asks for a part that does not exist"))
-    }
+/// The bytecode of a part.
+pub(crate) fn bytecode(name: &str) -> Option<&'static [u8]> {
+    let found = PARTS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, bytecode)| *bytecode)
 }
