@@ -39,6 +39,7 @@ fn sandbox() -> &'static Sandbox {
     SANDBOX.get_or_init(|| {
         let policy = Policy {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
+            ..Policy::default()
         };
         Sandbox::new(SandboxOptions {
             max_concurrent_runs: PLACES,
