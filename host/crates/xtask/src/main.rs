@@ -1,6 +1,8 @@
 //! Tasks of the developers: `cargo xtask engine`, `cargo xtask tidy`.
 
 mod engine;
+mod guest;
+mod snapshot;
 mod tidy;
 
 use std::path::Path;
@@ -17,9 +19,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the JavaScript engine and write guest-sdk/js-engine/prebuilt.
+    /// Build the JavaScript engine and the TypeScript stripper, and write their prebuilt/.
     Engine {
-        /// Compare with the committed file, write nothing.
+        /// Compare with the committed files, write nothing.
         #[arg(long)]
         check: bool,
     },

@@ -231,7 +231,7 @@ fn reach<'a>(graph: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTreeS
 /// Every Rust file says what it is for, and is short enough to be read at once.
 fn files(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for folder in ["host", "guest-sdk/js-engine/src"] {
+    for folder in ["host", "guest-sdk/js-engine/src", "guest-sdk/ts-strip/src"] {
         for path in rust_files(&root.join(folder))? {
             let text = fs::read_to_string(&path)?;
             let shown = path.strip_prefix(root)?.display();
@@ -264,16 +264,18 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The committed engine is the one that its digest names.
+/// The committed components are the ones that their digests name.
 fn engine(root: &Path) -> Result<Vec<String>> {
-    let wasm = root.join("guest-sdk/js-engine/prebuilt/js-engine.wasm");
-    let expected = fs::read_to_string(wasm.with_extension("wasm.sha256"))?;
-    let digest = hex::encode(Sha256::digest(fs::read(&wasm)?));
-    let is_same = expected.trim() == digest;
-    Ok((!is_same)
-        .then(|| "js-engine.wasm is not what its .sha256 says".to_owned())
-        .into_iter()
-        .collect())
+    let mut found = Vec::new();
+    for name in ["js-engine", "ts-strip"] {
+        let wasm = root.join(format!("guest-sdk/{name}/prebuilt/{name}.wasm"));
+        let expected = fs::read_to_string(wasm.with_extension("wasm.sha256"))?;
+        let digest = hex::encode(Sha256::digest(fs::read(&wasm)?));
+        if expected.trim() != digest {
+            found.push(format!("{name}.wasm is not what its .sha256 says"));
+        }
+    }
+    Ok(found)
 }
 
 /// Both databases have the same migrations.
