@@ -20,5 +20,5 @@ pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Step, StepKind, Verdict,
 };
 pub use schedule::{Schedule, ScheduleError};
-pub use script::ScriptError;
+pub use script::{ScriptError, SourceLanguage};
 pub use slot::MissedReason;

@@ -1,15 +1,18 @@
 //! Limits on what a user saves, checked before anything is stored.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::outcome::{UnknownWord, text_enum};
 
 #[cfg(test)]
 mod tests;
 
 /// Longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
-/// Largest JavaScript source, in bytes. Shopify caps a whole module at the same size.
+/// Largest source, in bytes. Shopify caps a whole module at the same size.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 /// Largest parameter object, in bytes of JSON.
 pub const MAX_PARAMETERS_BYTES: usize = 64 * 1024;
@@ -27,6 +30,16 @@ pub const MAX_ENV_VALUE_BYTES: usize = 5 * 1024;
 pub const TIMEOUT_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 /// The time limit of a run when none is set, in seconds.
 pub const DEFAULT_TIMEOUT_SECONDS: u32 = 30;
+
+text_enum! {
+    /// What a source is written in.
+    SourceLanguage {
+        /// An ES module.
+        JavaScript = "javascript",
+        /// An ES module with types, which are taken out before it is compiled.
+        TypeScript = "typescript",
+    }
+}
 
 /// A part of a script that cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
