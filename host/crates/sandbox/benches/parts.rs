@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, json};
-use vedette_core::{Status, SystemClock};
+use vedette_core::{SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions};
 
@@ -89,16 +89,19 @@ fn parts(criterion: &mut Criterion) {
         ("loop_run", LOOP),
     ] {
         let bytecode = runtime
-            .block_on(sandbox.compile(source))
+            .block_on(sandbox.compile(source, SourceLanguage::JavaScript))
             .expect("it compiles");
         criterion.bench_function(name, |bencher| {
             bencher.to_async(&runtime).iter(|| run(&sandbox, &bytecode));
         });
     }
     criterion.bench_function("compile_small", |bencher| {
-        bencher
-            .to_async(&runtime)
-            .iter(|| async { sandbox.compile(SMALL).await.expect("it compiles") });
+        bencher.to_async(&runtime).iter(|| async {
+            sandbox
+                .compile(SMALL, SourceLanguage::JavaScript)
+                .await
+                .expect("it compiles")
+        });
     });
 }
 

@@ -1,4 +1,4 @@
-//! Generated from `wit/`: the engine's exports, and the traits behind what it imports.
+//! Generated from `wit/`: the components' exports, and the traits behind what they import.
 
 wasmtime::component::bindgen!({
     path: ["../../../wit/v0.1.0", "../../../guest-sdk/js-engine/wit"],
@@ -15,3 +15,14 @@ wasmtime::component::bindgen!({
     },
     require_store_data_send: true,
 });
+
+pub(crate) use stripper::StripperPre;
+
+/// Apart, because each call makes names of its own.
+mod stripper {
+    wasmtime::component::bindgen!({
+        path: "../../../guest-sdk/ts-strip/wit",
+        world: "vedette:ts-strip/stripper",
+        exports: { default: async },
+    });
+}

@@ -1,17 +1,23 @@
 //! Source to bytecode, inside the sandbox: a hostile source meets the same walls as a hostile run.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
+use vedette_core::SourceLanguage;
 use wasmtime::{Store, Trap, format_err};
 
 use crate::{
-    Limits, Sandbox, limits,
+    Limits, Sandbox, limits::{COMPILE_FUEL, COMPILE_WALL},
     run::{moved_too_much, new_store},
-    verdict::error_text,
+    state::RunState, verdict::error_text,
 };
 
 /// The name of a script in error messages and stacks.
-pub const SCRIPT_NAME: &str = "monitor.js";
+fn script_name(language: SourceLanguage) -> &'static str {
+    match language {
+        SourceLanguage::JavaScript => "monitor.js",
+        SourceLanguage::TypeScript => "monitor.ts",
+    }
+}
 
 /// Bytecode of this very engine. Only ever made here, never accepted from outside.
 #[derive(Debug, Clone)]
@@ -37,7 +43,7 @@ impl Bytecode {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The source is not a JavaScript module.
+    /// The source is not a module in its language.
     #[error("{message}")]
     Source {
         /// What the parser says.
@@ -56,31 +62,40 @@ pub enum CompileError {
 }
 
 impl Sandbox {
-    /// Compiles an ES module.
+    /// Compiles an ES module. Types of TypeScript are taken out first.
     ///
     /// # Errors
     /// [`CompileError::Source`] and [`CompileError::Limit`] are the source's fault.
-    pub async fn compile(&self, source: &str) -> Result<Bytecode, CompileError> {
-        let _permit = self.inner.compiles.acquire().await.expect("never closed");
-        let limits = Limits {
-            fuel: limits::COMPILE_FUEL,
-            wall: limits::COMPILE_WALL,
-            ..Limits::default()
+    pub async fn compile(
+        &self,
+        source: &str,
+        language: SourceLanguage,
+    ) -> Result<Bytecode, CompileError> {
+        // Before there is a permit: the first use of an installation takes long.
+        let stripper = match language {
+            SourceLanguage::JavaScript => None,
+            SourceLanguage::TypeScript => Some(self.stripper().await?),
         };
+        let _permit = self.inner.compiles.acquire().await.expect("never closed");
+        let javascript = match stripper {
+            None => Cow::Borrowed(source),
+            Some(stripper) => Cow::Owned(self.strip_types(stripper, source).await?),
+        };
+        self.compile_javascript(&javascript, script_name(language))
+            .await
+    }
+
+    async fn compile_javascript(&self, source: &str, name: &str) -> Result<Bytecode, CompileError> {
+        let limits = limits();
         let mut store = new_store(self, &limits, String::new(), BTreeMap::new())
             .map_err(CompileError::Platform)?;
         let compiling = async {
             let instance = self.inner.js.instantiate_async(&mut store).await?;
-            instance.call_compile(&mut store, SCRIPT_NAME, source).await
+            instance.call_compile(&mut store, name, source).await
         };
         let ended = tokio::time::timeout(limits.wall, compiling).await;
         match ended {
-            // A hostile source uses up its fuel long before; what is late with fuel left waited for
-            // a processor.
-            Err(_) => Err(CompileError::Platform(format_err!(
-                "compiling was not done within {} s",
-                limits.wall.as_secs()
-            ))),
+            Err(_) => Err(too_slow(&limits)),
             Ok(Err(error)) => Err(classify(error, &store)),
             Ok(Ok(Ok(bytecode))) => Ok(Bytecode(bytecode.into())),
             Ok(Ok(Err(error))) => Err(CompileError::Source {
@@ -92,7 +107,25 @@ impl Sandbox {
     }
 }
 
-fn classify(error: wasmtime::Error, store: &Store<crate::state::RunState>) -> CompileError {
+/// What compiling one source may use.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        fuel: COMPILE_FUEL,
+        wall: COMPILE_WALL,
+        ..Limits::default()
+    }
+}
+
+/// A hostile source uses up its fuel long before; what is late with fuel left waited for a
+/// processor.
+pub(crate) fn too_slow(limits: &Limits) -> CompileError {
+    CompileError::Platform(format_err!(
+        "compiling was not done within {} s",
+        limits.wall.as_secs()
+    ))
+}
+
+pub(crate) fn classify(error: wasmtime::Error, store: &Store<RunState>) -> CompileError {
     match error.downcast_ref::<Trap>() {
         _ if store.data().memory.refused() => CompileError::Limit("memory"),
         Some(Trap::OutOfFuel) => CompileError::Limit("computing"),

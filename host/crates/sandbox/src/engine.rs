@@ -6,7 +6,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use vedette_core::Clock;
 use vedette_egress::Guard;
 use wasmtime::{
@@ -57,7 +57,7 @@ pub enum SandboxError {
 pub struct SandboxOptions {
     /// Runs at once; each has a slot of address space and, while it lives, of memory.
     pub max_concurrent_runs: usize,
-    /// Where the compiled engine is kept; `None` compiles at each start (about a second).
+    /// Where compiled components are kept; `None` compiles at each start (about a second).
     pub cache: Option<ArtifactCache>,
     /// The guard of every request that a run makes.
     pub guard: Guard,
@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) js: bindings::EnginePre<RunState>,
     pub(crate) runs: Semaphore,
     pub(crate) compiles: Semaphore,
+    pub(crate) stripper: OnceCell<bindings::StripperPre<RunState>>,
+    pub(crate) cache: Option<ArtifactCache>,
     pub(crate) guard: Guard,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) digest: String,
@@ -106,6 +108,8 @@ impl Sandbox {
             js,
             runs: Semaphore::new(runs),
             compiles: Semaphore::new(CONCURRENT_COMPILES),
+            stripper: OnceCell::new(),
+            cache: options.cache,
             guard: options.guard,
             clock: options.clock,
             digest,
@@ -135,31 +139,30 @@ fn prepare(
     digest: &str,
     cache: Option<&ArtifactCache>,
 ) -> wasmtime::Result<bindings::EnginePre<RunState>> {
-    let component = load_or_compile(engine, digest, cache)?;
+    let component = load_or_compile(engine, "js-engine", JS_ENGINE, digest, cache)?;
     let mut linker = Linker::new(engine);
     bindings::Engine::add_to_linker::<_, HasSelf<RunState>>(&mut linker, |state| state)?;
     wasi::link(&mut linker, &component)?;
     bindings::EnginePre::new(linker.instantiate_pre(&component)?)
 }
 
-fn load_or_compile(
+/// Native code of `wasm`, which has this SHA-256 in hex. Blocks.
+pub(crate) fn load_or_compile(
     engine: &Engine,
+    name: &str,
+    wasm: &[u8],
     digest: &str,
     cache: Option<&ArtifactCache>,
 ) -> wasmtime::Result<Component> {
     let Some(cache) = cache else {
-        return Component::new(engine, JS_ENGINE);
+        return Component::new(engine, wasm);
     };
     // The hash stands for wasmtime's version, the processor and every setting that matters.
     let mut compatibility = DefaultHasher::new();
     engine
         .precompile_compatibility_hash()
         .hash(&mut compatibility);
-    let name = format!(
-        "js-engine-{}-{:016x}",
-        &digest[..32],
-        compatibility.finish()
-    );
+    let name = format!("{name}-{}-{:016x}", &digest[..32], compatibility.finish());
     if let Some(artifact) = cache.load(&name) {
         #[expect(
             unsafe_code,
@@ -170,12 +173,14 @@ fn load_or_compile(
         let loaded = unsafe { Component::deserialize(engine, &artifact) };
         match loaded {
             Ok(component) => return Ok(component),
-            Err(error) => tracing::warn!(%error, "the cached engine does not load; compiling anew"),
+            Err(error) => {
+                tracing::warn!(%error, name, "a cached component does not load; compiling anew")
+            }
         }
     }
-    let component = Component::new(engine, JS_ENGINE)?;
+    let component = Component::new(engine, wasm)?;
     if let Err(error) = cache.store(&name, &component.serialize()?) {
-        tracing::warn!(%error, "the compiled engine could not be cached; the next start compiles again");
+        tracing::warn!(%error, name, "a compiled component could not be cached; the next start compiles again");
     }
     Ok(component)
 }

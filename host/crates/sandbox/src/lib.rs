@@ -1,4 +1,4 @@
-//! Turns JavaScript plus inputs into a bounded outcome, inside WebAssembly.
+//! Turns JavaScript or TypeScript plus inputs into a bounded outcome, inside WebAssembly.
 //!
 //! [`Sandbox::compile`] makes bytecode of a source, [`Sandbox::run`] runs bytecode with the
 //! inputs of one run. Both take a fresh store and a fresh instance of the engine component
@@ -22,6 +22,7 @@ mod network;
 pub mod run;
 mod state;
 mod steps;
+mod typescript;
 mod verdict;
 
 pub use cache::ArtifactCache;

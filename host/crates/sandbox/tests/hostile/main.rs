@@ -74,7 +74,7 @@ fn setting(name: &str) -> Option<String> {
 /// Compiles. On a machine that is busy for long, the wall clock can strike before the fuel is used
 /// up, which the sandbox rightly calls a fault of the platform: then once more.
 async fn compile(source: &str) -> Result<Bytecode, CompileError> {
-    let mut compiled = sandbox().compile(source).await;
+    let mut compiled = sandbox().compile(source, SourceLanguage::JavaScript).await;
     for _ in 0..10 {
         let late = compiled.as_ref().is_err_and(|error| {
             matches!(error, CompileError::Platform(cause) if cause.to_string().contains("not done within"))
@@ -82,7 +82,7 @@ async fn compile(source: &str) -> Result<Bytecode, CompileError> {
         if !late {
             break;
         }
-        compiled = sandbox().compile(source).await;
+        compiled = sandbox().compile(source, SourceLanguage::JavaScript).await;
     }
     compiled
 }

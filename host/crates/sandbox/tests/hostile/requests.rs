@@ -43,7 +43,7 @@ async fn every_refused_url_of_the_guard_s_corpus_is_refused_to_scripts() {
     })
     .unwrap();
     let source = "export default async ({ params }) => { await fetch(params.url); return { success: true }; };";
-    let bytecode = sandbox.compile(source).await.unwrap();
+    let bytecode = sandbox.compile(source, SourceLanguage::JavaScript).await.unwrap();
     let urls = refused_urls();
     assert!(urls.len() > 100, "only {}", urls.len());
     for url in urls {

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use vedette_core::SystemClock;
+use vedette_core::{SourceLanguage, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{ArtifactCache, RunInputs, Sandbox, SandboxOptions};
 
@@ -18,7 +18,10 @@ fn open(cache: ArtifactCache) -> Sandbox {
 
 async fn works(sandbox: &Sandbox) {
     let bytecode = sandbox
-        .compile("export default () => ({ success: true });")
+        .compile(
+            "export default () => ({ success: true });",
+            SourceLanguage::JavaScript,
+        )
         .await
         .unwrap();
     let outcome = sandbox.run(&bytecode, RunInputs::default()).await;
@@ -58,4 +61,26 @@ async fn a_cached_engine_is_used_only_if_it_verifies() {
     assert_ne!(fs::read(file).unwrap(), tampered);
     works(&open(ArtifactCache::new(folder.path(), [8; 32]))).await;
     assert_ne!(fs::read(file).unwrap()[..32], honest[..32]);
+}
+
+#[tokio::test]
+async fn typescript_is_paid_for_at_its_first_use_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = ArtifactCache::new(folder.path(), [7; 32]);
+    let stripper = || {
+        let names = fs::read_dir(folder.path()).unwrap();
+        let mut paths = names.map(|file| file.unwrap().path());
+        paths.find(|path| path.display().to_string().contains("/ts-strip-"))
+    };
+    let sandbox = open(cache.clone());
+    works(&sandbox).await;
+    assert_eq!(stripper(), None);
+    let typed = "export default (): object => ({ success: true });";
+    let compiled = sandbox.compile(typed, SourceLanguage::TypeScript).await;
+    assert!(compiled.is_ok(), "{compiled:?}");
+    let file = stripper().expect("it was compiled");
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    let compiled = open(cache).compile(typed, SourceLanguage::TypeScript).await;
+    assert!(compiled.is_ok(), "{compiled:?}");
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
 }

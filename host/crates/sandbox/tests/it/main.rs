@@ -11,11 +11,12 @@ mod scripts;
 mod server;
 mod site;
 mod surface;
+mod typescript;
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde_json::{Value, json};
-use vedette_core::{ErrorClass, Outcome, Status, SystemClock};
+use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{Limits, RunInputs, Sandbox, SandboxOptions};
 
@@ -39,7 +40,7 @@ fn sandbox() -> &'static Sandbox {
 
 async fn run_with(source: &str, inputs: RunInputs) -> Outcome {
     let bytecode = sandbox()
-        .compile(source)
+        .compile(source, SourceLanguage::JavaScript)
         .await
         .expect("the source compiles");
     sandbox().run(&bytecode, inputs).await

@@ -1,6 +1,6 @@
 //! What a script may import, and what it may not.
 
-use vedette_core::ErrorClass;
+use vedette_core::{ErrorClass, SourceLanguage};
 use vedette_sandbox::CompileError;
 
 use crate::{assert_error, assert_success, run, run_body, sandbox};
@@ -41,7 +41,7 @@ async fn nothing_else_can_be_imported() {
             format!("import '{name}'; export default () => ({{ success: true }});"),
             format!("export * from '{name}'; export default () => ({{ success: true }});"),
         ] {
-            let refused = sandbox().compile(&source).await.expect_err(&source);
+            let refused = sandbox().compile(&source, SourceLanguage::JavaScript).await.expect_err(&source);
             let CompileError::Source { message, .. } = refused else {
                 panic!("{name}: {refused:?}");
             };

@@ -1,7 +1,7 @@
 //! What an honest script meets: verdicts, globals, errors with their place.
 
 use serde_json::json;
-use vedette_core::{ErrorClass, LogLevel, Status};
+use vedette_core::{ErrorClass, LogLevel, SourceLanguage, Status};
 use vedette_sandbox::CompileError;
 
 use crate::{assert_error, assert_success, data, run, run_body, sandbox};
@@ -81,7 +81,7 @@ async fn a_compile_error_names_its_place() {
         message,
         line,
         column,
-    }) = sandbox().compile(source).await
+    }) = sandbox().compile(source, SourceLanguage::JavaScript).await
     else {
         panic!("it compiles");
     };
@@ -100,7 +100,7 @@ async fn a_module_cannot_be_closed_or_imported_from_outside() {
         "import fs from 'fs'; export default () => ({ success: true });",
         "import 'https://example.com/x.js'; export default () => ({ success: true });",
     ] {
-        let compiled = sandbox().compile(source).await;
+        let compiled = sandbox().compile(source, SourceLanguage::JavaScript).await;
         assert!(
             matches!(compiled, Err(CompileError::Source { .. })),
             "{source}: {compiled:?}"
