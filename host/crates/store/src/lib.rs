@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
 pub use record::{FinishedSlot, RecordResult};
-pub use scripts::{NewScript, Script, ScriptChange, Updated};
+pub use scripts::{NewScript, Script, ScriptChange, Updated, VersionSource};
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};

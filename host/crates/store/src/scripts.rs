@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
 use uuid::Uuid;
 use vedette_core::{
-    OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
+    OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, SourceLanguage, TemplateId, UserId,
     slot::DEFAULT_LOCATION,
 };
 
@@ -43,9 +43,11 @@ pub struct Script {
     pub interval_seconds: Option<u32>,
     /// IANA name; the zone in which the cron expression is read.
     pub timezone: String,
-    /// JavaScript source.
+    /// The source.
     pub script_body: String,
-    /// The immutable version of this source.
+    /// What the source is written in.
+    pub language: SourceLanguage,
+    /// The immutable version of this source in this language.
     pub version_id: ScriptVersionId,
     /// Counts from 1.
     pub version_number: i64,
@@ -80,8 +82,10 @@ pub struct ScriptChange {
     pub interval_seconds: Option<u32>,
     /// IANA name.
     pub timezone: String,
-    /// JavaScript source; another one makes a new version.
+    /// The source; another one makes a new version.
     pub script_body: String,
+    /// What the source is written in; another one makes a new version.
+    pub language: SourceLanguage,
     /// Given to each run.
     pub parameters: Map<String, Value>,
     /// Given to each run.
@@ -109,6 +113,15 @@ pub struct NewScript {
     pub content: ScriptChange,
 }
 
+/// What a version is compiled from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionSource {
+    /// The source.
+    pub source: String,
+    /// What it is written in.
+    pub language: SourceLanguage,
+}
+
 /// What became of a change.
 #[derive(Debug, Clone)]
 pub enum Updated {
@@ -121,31 +134,32 @@ pub enum Updated {
 }
 
 const INSERT_SCRIPT: &str = "INSERT INTO scripts (id, org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, version_id, \
     version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, 1, $16, $16)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, $16, 1, $17, $17)";
 const INSERT_VERSION: &str = "INSERT INTO script_versions \
-    (id, script_id, org_id, number, source, created_by, created_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    (id, script_id, org_id, number, source, language, created_by, created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const INSERT_SLOT: &str = "INSERT INTO slots \
     (script_id, location, org_id, scheduled_at, lease_token) VALUES ($1, $2, $3, $4, 0)";
 const GET_SCRIPT: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, version_id, \
     version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
     CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
     FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
     AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id = $2 AND NOT is_deleted";
 const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, version_id, \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, version_id, \
     version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
     CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
     FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
     AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id < $2 AND NOT is_deleted \
     ORDER BY scripts.id DESC LIMIT $4";
 const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron_expression = $3, \
-    interval_seconds = $4, timezone = $5, script_body = $6, version_id = $7, version_number = $8, \
-    parameters = $9, env_vars = $10, timeout_seconds = $11, revision = revision + 1, \
-    template_id = $12, updated_at = $13 WHERE org_id = $14 AND id = $15 AND revision = $16";
+    interval_seconds = $4, timezone = $5, script_body = $6, language = $7, version_id = $8, \
+    version_number = $9, parameters = $10, env_vars = $11, timeout_seconds = $12, \
+    revision = revision + 1, template_id = $13, updated_at = $14 \
+    WHERE org_id = $15 AND id = $16 AND revision = $17";
 /// The slot is locked before the script is touched, as recording a run does it: else a run that
 /// ends in this moment would be followed by a slot of the old schedule.
 pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
@@ -161,7 +175,7 @@ const COUNT_FROM: &str = "UPDATE slots SET counts_from = $1 \
 const LAST_SLOT: &str = "SELECT scheduled_at FROM script_executions \
     WHERE org_id = $1 AND script_id = $2 AND location = $3 AND scheduled_at >= $4 \
     ORDER BY scheduled_at DESC LIMIT 1";
-const GET_VERSION: &str = "SELECT source FROM script_versions WHERE org_id = $1 AND id = $2 \
+const GET_VERSION: &str = "SELECT source, language FROM script_versions WHERE org_id = $1 AND id = $2 \
     AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = script_id AND NOT is_deleted)";
 
 #[cfg(feature = "testing")]
@@ -192,6 +206,7 @@ struct ScriptRow {
     interval_seconds: Option<i64>,
     timezone: String,
     script_body: String,
+    language: String,
     version_id: Uuid,
     version_number: i64,
     parameters: Json<Map<String, Value>>,
@@ -201,6 +216,12 @@ struct ScriptRow {
     next_run_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+/// A language as the database keeps it.
+fn read_language(table: &'static str, id: Uuid, word: &str) -> Result<SourceLanguage, StoreError> {
+    word.parse()
+        .map_err(|error| StoreError::corrupt(table, &id, &error))
 }
 
 /// A count of seconds as the database keeps it.
@@ -227,6 +248,7 @@ impl TryFrom<ScriptRow> for Script {
             cron_expression: row.cron_expression,
             timezone: row.timezone,
             script_body: row.script_body,
+            language: read_language("scripts", row.id, &row.language)?,
             version_id: ScriptVersionId::from_uuid(row.version_id),
             version_number: row.version_number,
             parameters: row.parameters.0,
@@ -274,6 +296,7 @@ impl Store {
                 .bind(content.interval_seconds.map(i64::from))
                 .bind(&content.timezone)
                 .bind(&content.script_body)
+                .bind(content.language.as_str())
                 .bind(content.version_id.as_uuid())
                 .bind(Json(&content.parameters))
                 .bind(Json(&content.env_vars))
@@ -287,6 +310,7 @@ impl Store {
                 .bind(new.org_id.as_uuid())
                 .bind(1_i64)
                 .bind(&content.script_body)
+                .bind(content.language.as_str())
                 .bind(content.changed_by.as_uuid())
                 .bind(content.changed_at)
                 .execute(&mut *tx)
@@ -311,6 +335,7 @@ impl Store {
             interval_seconds: content.interval_seconds,
             timezone: content.timezone.clone(),
             script_body: content.script_body.clone(),
+            language: content.language,
             version_id: content.version_id,
             version_number: 1,
             parameters: content.parameters.clone(),
@@ -394,6 +419,7 @@ impl Store {
                 .bind(change.interval_seconds.map(i64::from))
                 .bind(&change.timezone)
                 .bind(&change.script_body)
+                .bind(change.language.as_str())
                 .bind(version_id.as_uuid())
                 .bind(version_number)
                 .bind(Json(&change.parameters))
@@ -417,6 +443,7 @@ impl Store {
                     .bind(org.as_uuid())
                     .bind(version_number)
                     .bind(&change.script_body)
+                    .bind(change.language.as_str())
                     .bind(change.changed_by.as_uuid())
                     .bind(change.changed_at)
                     .execute(&mut *tx)
@@ -466,25 +493,31 @@ impl Store {
         Ok(Updated::Done(Box::new(updated.try_into()?)))
     }
 
-    /// The source of a version.
+    /// What a version is compiled from.
     pub async fn get_version_source(
         &self,
         org: OrgId,
         id: ScriptVersionId,
-    ) -> Result<Option<String>, StoreError> {
-        Ok(on_db!(self, pool => {
-            sqlx::query_scalar(GET_VERSION)
+    ) -> Result<Option<VersionSource>, StoreError> {
+        let row: Option<(String, String)> = on_db!(self, pool => {
+            sqlx::query_as(GET_VERSION)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .fetch_optional(pool)
                 .await?
-        }))
+        });
+        let Some((source, language)) = row else {
+            return Ok(None);
+        };
+        let language = read_language("script_versions", id.as_uuid(), &language)?;
+        Ok(Some(VersionSource { source, language }))
     }
 }
 
-/// The version after a change: another one only for another source.
+/// The version after a change: another one only for another source, or the same in another
+/// language.
 fn next_version(old: &Script, change: &ScriptChange) -> (ScriptVersionId, i64) {
-    if old.script_body == change.script_body {
+    if old.script_body == change.script_body && old.language == change.language {
         (old.version_id, old.version_number)
     } else {
         (change.version_id, old.version_number + 1)

@@ -9,7 +9,7 @@ use serde_json::Map;
 use tokio::time::timeout;
 use vedette_core::{
     Clock, ExecutionId, ManualClock, MissedReason, OrgId, Outcome, ProjectId, ScriptId,
-    ScriptVersionId, SessionId, Status, UserId,
+    ScriptVersionId, SessionId, SourceLanguage, Status, UserId,
 };
 use vedette_store::{
     ClaimRequest, FinishedSlot, ManualExecution, NewScript, NewSession, NewUser, PageRequest,
@@ -74,6 +74,7 @@ impl House {
             interval_seconds: Some(1),
             timezone: "UTC".to_owned(),
             script_body: "export default () => ({ success: true })".to_owned(),
+            language: SourceLanguage::JavaScript,
             parameters: Map::new(),
             env_vars: BTreeMap::new(),
             timeout_seconds: 30,

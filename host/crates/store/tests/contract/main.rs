@@ -16,7 +16,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use vedette_core::{
     ExecutionId, ManualClock, MissedReason, OrgId, Outcome, ProjectId, ScriptId, ScriptVersionId,
-    UserId,
+    SourceLanguage, UserId,
 };
 use vedette_store::{
     ClaimRequest, ClaimedSlot, FinishedSlot, NewScript, NewUser, PageRequest, Script, ScriptChange,
@@ -81,6 +81,7 @@ fn change(owner: &Owner, now: DateTime<Utc>) -> ScriptChange {
         interval_seconds: None,
         timezone: "UTC".to_owned(),
         script_body: "export default () => ({ success: true });".to_owned(),
+        language: SourceLanguage::JavaScript,
         parameters: serde_json::from_value(json!({ "url": "https://example.com/" })).unwrap(),
         env_vars: [("KEY".to_owned(), "välue".to_owned())].into(),
         timeout_seconds: 30,

@@ -91,6 +91,7 @@ async fn promised_columns_have_their_types() {
         ("scripts", "is_enabled", "boolean"),
         ("scripts", "cron_expression", "character varying"),
         ("scripts", "script_body", "text"),
+        ("scripts", "language", "character varying"),
         ("scripts", "parameters", "jsonb"),
         ("scripts", "env_vars", "jsonb"),
         ("script_executions", "script_id", "uuid"),

@@ -1,17 +1,20 @@
 //! Scripts, versions, templates, and whom they belong to.
 
 use chrono::TimeDelta;
-use vedette_core::{Clock as _, ScriptVersionId, TemplateId};
+use vedette_core::{Clock as _, ScriptVersionId, SourceLanguage, TemplateId};
 use vedette_store::{
-    Cursor, NewTemplate, PageRequest, RecordResult, Store, Updated, both_databases,
+    Cursor, NewTemplate, PageRequest, RecordResult, Store, Updated, VersionSource, both_databases,
 };
 
-use crate::{PAGE, at, change, claim_at, clock, finished, owner, script, start, success};
+use crate::{
+    PAGE, at, change, claim_at, clock, finished, new_script, owner, script, start, success,
+};
 
 both_databases!(
     a_script_reads_as_it_was_written,
     another_organization_sees_nothing,
     a_new_source_is_a_new_version,
+    a_new_language_is_a_new_version,
     a_change_against_an_old_revision_is_refused,
     a_name_does_not_move_the_slot,
     pages_follow_each_other,
@@ -101,10 +104,52 @@ async fn a_new_source_is_a_new_version(store: Store) {
         }
     };
     assert!(
-        source(made.version_id).await.contains("true"),
+        source(made.version_id).await.source.contains("true"),
         "the old version stays"
     );
-    assert!(source(changed.version_id).await.contains("false"));
+    assert!(source(changed.version_id).await.source.contains("false"));
+}
+
+async fn a_new_language_is_a_new_version(store: Store) {
+    let owner = owner(&store, "anna").await;
+    let made = script(&store, &owner).await;
+    let mut new = change(&owner, start());
+    new.language = SourceLanguage::TypeScript;
+    for expected in [(2, 2), (2, 3)] {
+        // The second time nothing but the revision is new.
+        new.version_id = ScriptVersionId::generate(&clock());
+        let Updated::Done(changed) = store
+            .update_script(owner.org, made.id, new.clone(), None)
+            .await
+            .unwrap()
+        else {
+            panic!("it is there")
+        };
+        assert_eq!((changed.version_number, changed.revision), expected);
+        assert_eq!(changed.language, SourceLanguage::TypeScript);
+        let read = store.get_script(owner.org, made.id).await.unwrap();
+        assert_eq!(read.as_ref(), Some(&*changed));
+        let listed = store.list_scripts(owner.org, PAGE).await.unwrap().items;
+        assert_eq!(listed, [*changed.clone()]);
+        for (version, language) in [
+            (made.version_id, SourceLanguage::JavaScript),
+            (changed.version_id, SourceLanguage::TypeScript),
+        ] {
+            let source = made.script_body.clone();
+            let found = store.get_version_source(owner.org, version).await.unwrap();
+            assert_eq!(found, Some(VersionSource { source, language }));
+        }
+    }
+    let mut typed = new_script(&owner, new);
+    typed.content.version_id = ScriptVersionId::generate(&clock());
+    let made = store.create_script(typed).await.unwrap();
+    let read = store.get_script(owner.org, made.id).await.unwrap().unwrap();
+    assert_eq!(read.language, SourceLanguage::TypeScript);
+    let found = store.get_version_source(owner.org, made.version_id).await;
+    assert_eq!(
+        found.unwrap().map(|version| version.language),
+        Some(SourceLanguage::TypeScript)
+    );
 }
 
 async fn a_change_against_an_old_revision_is_refused(store: Store) {
@@ -301,7 +346,10 @@ async fn odd_text_survives(store: Store) {
         .get_version_source(owner.org, read.version_id)
         .await
         .unwrap();
-    assert_eq!(source, Some(expected.script_body));
+    assert_eq!(
+        source.map(|version| version.source),
+        Some(expected.script_body)
+    );
     let due = at("2026-11-24T12:00:10Z");
     let claimed = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
     assert_eq!(claimed.parameters, expected.parameters);
