@@ -75,7 +75,7 @@ pub(crate) struct ConfigArguments {
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
-    /// A JavaScript check.
+    /// A check: `.js` or `.mjs` is JavaScript, `.ts` or `.mts` is TypeScript.
     pub(crate) file: PathBuf,
     /// A parameter; the value is JSON if it parses as JSON, else text.
     #[arg(long = "param", value_name = "NAME=VALUE")]

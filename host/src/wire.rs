@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use moka::future::Cache;
 use vedette_api::{RunNow, ScriptEngine, SourceError};
-use vedette_core::{ErrorClass, OrgId, Outcome, ScriptVersionId};
+use vedette_core::{ErrorClass, OrgId, Outcome, ScriptVersionId, SourceLanguage};
 use vedette_sandbox::{Bytecode, CompileError, Limits, RunInputs, Sandbox};
 use vedette_scheduler::{RunRequest, Runner, SchedulerHandle};
-use vedette_store::Store;
+use vedette_store::{Store, VersionSource};
 
 /// Bytecode kept in memory, in bytes. A version that is not there is compiled again, which takes
 /// a third of a millisecond for each KiB of source.
@@ -21,7 +21,7 @@ const NOT_RUN: &str = "the platform could not load the script; this says nothing
 pub(crate) struct InProcess {
     sandbox: Sandbox,
     store: Store,
-    /// Versions never change, so that an entry is good for ever.
+    /// Versions never change, nor does their language, so that an entry is good for ever.
     bytecode: Cache<ScriptVersionId, Bytecode>,
     /// Set once both are there: the scheduler runs through this, and this through its places.
     scheduler: OnceLock<SchedulerHandle>,
@@ -54,14 +54,15 @@ impl InProcess {
         if let Some(bytecode) = self.bytecode.get(&version).await {
             return Ok(bytecode);
         }
-        let source = self.store.get_version_source(org, version).await.map_err(|error| {
+        let found = self.store.get_version_source(org, version).await.map_err(|error| {
             tracing::error!(error = %error, script_version.id = %version, "a script cannot be loaded");
             Outcome::error(ErrorClass::PlatformError, NOT_RUN)
         })?;
-        let source = source.ok_or_else(|| Outcome::error(ErrorClass::PlatformError, NOT_RUN))?;
+        let VersionSource { source, language } =
+            found.ok_or_else(|| Outcome::error(ErrorClass::PlatformError, NOT_RUN))?;
         let bytecode = self
             .sandbox
-            .compile(&source)
+            .compile(&source, language)
             .await
             .map_err(compile_outcome)?;
         self.bytecode.insert(version, bytecode.clone()).await;
@@ -110,7 +111,11 @@ impl Runner for InProcess {
 
 #[async_trait]
 impl ScriptEngine for InProcess {
-    async fn check_source(&self, source: &str) -> Result<(), SourceError> {
+    async fn check_source(
+        &self,
+        source: &str,
+        language: SourceLanguage,
+    ) -> Result<(), SourceError> {
         let invalid = |message, line, column| {
             Err(SourceError::Invalid {
                 message,
@@ -118,7 +123,7 @@ impl ScriptEngine for InProcess {
                 column,
             })
         };
-        match self.sandbox.compile(source).await {
+        match self.sandbox.compile(source, language).await {
             Ok(_) => Ok(()),
             Err(CompileError::Source {
                 message,

@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Map, Value, json};
-use vedette_core::{Status, SystemClock};
+use vedette_core::{SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions};
 
@@ -72,7 +72,7 @@ pub(crate) fn bench(json: bool, soak: bool) -> anyhow::Result<ExitCode> {
         .build()?;
 
     let bytecode = single
-        .block_on(sandbox.compile(SCRIPT))
+        .block_on(sandbox.compile(SCRIPT, SourceLanguage::JavaScript))
         .context("the script compiles")?;
     let p50 = single.block_on(measure_runs(&sandbox, &bytecode, &mut figures))?;
     isolated_vm::measure(p50, &mut figures)?;
@@ -219,7 +219,7 @@ async fn measure_compile(
     let (mut compiled, mut run) = (Vec::new(), Vec::new());
     for _ in 0..10 {
         let began = Instant::now();
-        let bytecode = sandbox.compile(&source).await?;
+        let bytecode = sandbox.compile(&source, SourceLanguage::JavaScript).await?;
         compiled.push(began.elapsed());
         run_once(sandbox, &bytecode).await?;
         run.push(began.elapsed());

@@ -1,12 +1,14 @@
 //! `vedette check`
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, ffi::OsStr, path::Path, process::ExitCode, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
-use vedette_core::{ErrorClass, Outcome, Status, Step, SystemClock, script};
+use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status, Step, SystemClock, script};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{ArtifactCache, Limits, RunInputs, Sandbox, SandboxOptions};
 
@@ -19,7 +21,7 @@ use crate::{
 
 /// Runs one check and tells what came of it.
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let (source, inputs) = match read(arguments) {
+    let (source, language, inputs) = match read(arguments) {
         Ok(read) => read,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -31,7 +33,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         level: "warn".to_owned(),
     })?;
     // What fails here is the platform's fault and says nothing about the target: no exit code 1.
-    let outcome = run(&arguments.allow, &source, inputs).unwrap_or_else(|error| {
+    let outcome = run(&arguments.allow, &source, language, inputs).unwrap_or_else(|error| {
         let message = format!("the check could not be run here: {error:#}");
         Outcome::error(ErrorClass::PlatformError, message)
     });
@@ -47,7 +49,12 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     }))
 }
 
-fn run(allow: &[IpNet], source: &str, inputs: RunInputs) -> anyhow::Result<Outcome> {
+fn run(
+    allow: &[IpNet],
+    source: &str,
+    language: SourceLanguage,
+    inputs: RunInputs,
+) -> anyhow::Result<Outcome> {
     let guard = Guard::new(Policy {
         allow: allow.to_vec(),
         ..Policy::default()
@@ -60,24 +67,16 @@ fn run(allow: &[IpNet], source: &str, inputs: RunInputs) -> anyhow::Result<Outco
     };
     let sandbox = Sandbox::new(options)?;
     Ok(tokio::runtime::Runtime::new()?.block_on(async {
-        match sandbox.compile(source).await {
+        match sandbox.compile(source, language).await {
             Ok(bytecode) => sandbox.run(&bytecode, inputs).await,
             Err(error) => compile_outcome(error),
         }
     }))
 }
 
-fn read(arguments: &CheckArguments) -> anyhow::Result<(String, RunInputs)> {
+fn read(arguments: &CheckArguments) -> anyhow::Result<(String, SourceLanguage, RunInputs)> {
     let file = &arguments.file;
-    if file
-        .extension()
-        .is_some_and(|extension| extension == "wasm")
-    {
-        bail!(
-            "{}: this version runs JavaScript checks only",
-            file.display()
-        );
-    }
+    let language = language(file)?;
     let source = std::fs::read_to_string(file)
         .with_context(|| format!("{} cannot be read", file.display()))?;
     script::check_source(&source).with_context(|| file.display().to_string())?;
@@ -92,6 +91,7 @@ fn read(arguments: &CheckArguments) -> anyhow::Result<(String, RunInputs)> {
     let wall = timeout(&arguments.timeout)?;
     Ok((
         source,
+        language,
         RunInputs {
             params,
             env,
@@ -101,6 +101,22 @@ fn read(arguments: &CheckArguments) -> anyhow::Result<(String, RunInputs)> {
             },
         },
     ))
+}
+
+/// A name says what a file is written in; without an extension it is JavaScript.
+fn language(file: &Path) -> anyhow::Result<SourceLanguage> {
+    match file.extension().and_then(OsStr::to_str) {
+        None | Some("js" | "mjs") => Ok(SourceLanguage::JavaScript),
+        Some("ts" | "mts") => Ok(SourceLanguage::TypeScript),
+        Some("wasm") => bail!(
+            "{}: this version runs JavaScript and TypeScript checks only",
+            file.display()
+        ),
+        Some(_) => bail!(
+            "{}: a check is a .js, .mjs, .ts or .mts file",
+            file.display()
+        ),
+    }
 }
 
 fn parameters(arguments: &CheckArguments) -> anyhow::Result<Map<String, Value>> {

@@ -308,6 +308,43 @@ fn what_a_script_does_wrong_is_told() {
 }
 
 #[test]
+fn typescript_is_told_by_its_extension() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "type Verdict = { success: boolean };\n\
+        export default ({ params }: { params: { well: boolean } }): Verdict => {\n\
+          if (!params.well) throw new Error('unwell');\n\
+          return { success: true };\n\
+        };";
+    let write = |name: &str, source: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, source).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    for name in ["monitor.ts", "monitor.mts"] {
+        let (code, outcome) = check(&[&write(name, source), "--param", "well=true"]);
+        assert_eq!(code, 0, "{outcome}");
+    }
+    let (code, outcome) = check(&[&write("monitor.ts", source), "--param", "well=false"]);
+    assert_eq!(code, 2, "{outcome}");
+    let message = outcome["message"].as_str().unwrap();
+    assert!(message.contains("unwell (monitor.ts:3:"), "{message}");
+    for (name, source) in [
+        ("monitor.js", source),
+        ("monitor.ts", "export default () => ({});\n\nenum A { a }"),
+    ] {
+        let (code, outcome) = check(&[&write(name, source)]);
+        assert_eq!(
+            (code, outcome["error_class"].as_str()),
+            (2, Some("compile_error")),
+            "{outcome}"
+        );
+    }
+    let (_, outcome) = check(&[&write("monitor.ts", "let a: string;\n\n enum A { a }")]);
+    let message = outcome["message"].as_str().unwrap();
+    assert!(message.ends_with(", line 3, column 2"), "{message}");
+}
+
+#[test]
 fn a_platform_that_does_not_start_is_an_error_and_no_failure() {
     // The sandbox reserves address space, which the shell takes away here.
     let output = Command::new("sh")
@@ -336,6 +373,7 @@ fn wrong_usage_is_64_and_says_why() {
         &["check", &file, "--timeout", "61"],
         &["check", &file, "--allow", "300.0.0.0/8"],
         &["check", "monitor.wasm"],
+        &["check", "monitor.tsx"],
         &["nonsense"],
         &["serve", "--config", "/nowhere.toml"],
     ] {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use vedette_core::{ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId};
+use vedette_core::{ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId, SourceLanguage};
 
 /// A source was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,8 @@ pub struct RunNow {
 #[async_trait]
 pub trait ScriptEngine: Send + Sync + 'static {
     /// Whether a source compiles.
-    async fn check_source(&self, source: &str) -> Result<(), SourceError>;
+    async fn check_source(&self, source: &str, language: SourceLanguage)
+    -> Result<(), SourceError>;
 
     /// Runs a script as soon as there is a place.
     async fn run_now(&self, run: RunNow) -> Outcome;

@@ -6,9 +6,11 @@ use vedette_core::SourceLanguage;
 use wasmtime::{Store, Trap, format_err};
 
 use crate::{
-    Limits, Sandbox, limits::{COMPILE_FUEL, COMPILE_WALL},
+    Limits, Sandbox,
+    limits::{COMPILE_FUEL, COMPILE_WALL},
     run::{moved_too_much, new_store},
-    state::RunState, verdict::error_text,
+    state::RunState,
+    verdict::error_text,
 };
 
 /// The name of a script in error messages and stacks.

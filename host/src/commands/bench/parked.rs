@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, json};
 use tokio::{net::TcpSocket, time::Instant};
-use vedette_core::SystemClock;
+use vedette_core::{SourceLanguage, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{RunInputs, Sandbox, SandboxOptions};
 
@@ -34,7 +34,7 @@ pub(crate) async fn private_bytes_of(count: usize) -> anyhow::Result<u64> {
         guard: Guard::new(policy)?,
         clock: Arc::new(SystemClock),
     })?;
-    let bytecode = sandbox.compile(SCRIPT).await?;
+    let bytecode = sandbox.compile(SCRIPT, SourceLanguage::JavaScript).await?;
     // Servers that never accept: the kernel takes the connections for them, so that this process
     // holds one side only.
     let mut listeners = Vec::new();

@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use vedette_api::{RunNow, ScriptEngine, SourceError};
 use vedette_core::{
-    ErrorClass, LogLevel, LogLine, Outcome, RequestRecord, Status, Step, StepKind, Verdict,
+    ErrorClass, LogLevel, LogLine, Outcome, RequestRecord, SourceLanguage, Status, Step, StepKind,
+    Verdict,
 };
 
 #[derive(Default)]
@@ -34,8 +35,19 @@ impl Default for Semaphores {
 
 #[async_trait]
 impl ScriptEngine for TestEngine {
-    async fn check_source(&self, source: &str) -> Result<(), SourceError> {
+    async fn check_source(
+        &self,
+        source: &str,
+        language: SourceLanguage,
+    ) -> Result<(), SourceError> {
         match source {
+            "let a: string;" if language == SourceLanguage::JavaScript => {
+                Err(SourceError::Invalid {
+                    message: "no types here".to_owned(),
+                    line: Some(1),
+                    column: Some(6),
+                })
+            }
             "panic" => panic!("the compiler's secret"),
             "no compiler" => Err(SourceError::Unavailable),
             "export default (" => Err(SourceError::Invalid {

@@ -197,6 +197,14 @@ async fn each_field_has_its_rules() {
         (json!({ "name": "x".repeat(201) }), "/name"),
         (json!({ "name": 5 }), "/name"),
         (json!({ "script_body": "" }), "/script_body"),
+        (json!({ "language": "coffee" }), "/language"),
+        (json!({ "language": 1 }), "/language"),
+        (json!({ "script_body": "let a: string;" }), "/script_body"),
+        (
+            json!({ "script_body": null, "template_id": template, "language": "typescript",
+                "parameters": { "url": "http://a/" } }),
+            "/language",
+        ),
         (json!({ "cron_expression": "* * *" }), "/cron_expression"),
         (
             json!({ "cron_expression": "61 * * * *" }),
@@ -233,6 +241,54 @@ async fn each_field_has_its_rules() {
 }
 
 #[tokio::test]
+async fn a_script_keeps_its_language_until_another_is_sent() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let typed = |change: Value| {
+        let mut body = json!({ "script_body": "let a: string;" });
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        body
+    };
+    let body = script_body(&typed(json!({ "language": "typescript" })));
+    let made = world.post(&anna, SCRIPTS, body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let stands = async |language: &str, version: i64| {
+        let read = world.get(&anna, &format!("{SCRIPTS}/{id}")).await.json();
+        assert_eq!(
+            (&read["language"], &read["version"]),
+            (&json!(language), &json!(version))
+        );
+    };
+    stands("typescript", 1).await;
+    let kept = put(&world, &anna, &id, None, typed(json!({}))).await;
+    assert_eq!(kept.status, 200, "{}", kept.text);
+    stands("typescript", 1).await;
+    let change = typed(json!({ "language": "javascript" }));
+    let refused = put(&world, &anna, &id, None, change).await;
+    assert_eq!(
+        (refused.status, refused.pointers()),
+        (422, vec!["/script_body".to_owned()])
+    );
+    stands("typescript", 1).await;
+    let change = json!({ "language": "javascript" });
+    assert_eq!(put(&world, &anna, &id, None, change).await.status, 200);
+    stands("javascript", 2).await;
+    let change = json!({ "language": "typescript" });
+    assert_eq!(put(&world, &anna, &id, None, change).await.status, 200);
+    stands("typescript", 3).await;
+    // Templates are JavaScript, whatever there was before.
+    let template = world.template().await;
+    let change = json!({ "script_body": null, "template_id": template,
+        "parameters": { "url": "http://a/" } });
+    let templated = put(&world, &anna, &id, None, change).await;
+    assert_eq!(templated.status, 200, "{}", templated.text);
+    stands("javascript", 4).await;
+}
+
+#[tokio::test]
 async fn what_the_server_decides_cannot_be_sent() {
     let world = World::new().await;
     let anna = world.account("anna").await;
@@ -252,6 +308,7 @@ async fn what_the_server_decides_cannot_be_sent() {
     let accepted = [
         "name",
         "script_body",
+        "language",
         "template_id",
         "cron_expression",
         "interval_seconds",

@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
-use vedette_core::{ErrorClass, Outcome, Status, SystemClock};
+use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{Bytecode, CompileError, Limits, RunInputs, Sandbox, SandboxOptions};
 

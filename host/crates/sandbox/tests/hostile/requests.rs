@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use vedette_core::{Status, SystemClock};
+use vedette_core::{SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{RunInputs, Sandbox, SandboxOptions};
 
@@ -43,7 +43,10 @@ async fn every_refused_url_of_the_guard_s_corpus_is_refused_to_scripts() {
     })
     .unwrap();
     let source = "export default async ({ params }) => { await fetch(params.url); return { success: true }; };";
-    let bytecode = sandbox.compile(source, SourceLanguage::JavaScript).await.unwrap();
+    let bytecode = sandbox
+        .compile(source, SourceLanguage::JavaScript)
+        .await
+        .unwrap();
     let urls = refused_urls();
     assert!(urls.len() > 100, "only {}", urls.len());
     for url in urls {

@@ -41,7 +41,10 @@ async fn nothing_else_can_be_imported() {
             format!("import '{name}'; export default () => ({{ success: true }});"),
             format!("export * from '{name}'; export default () => ({{ success: true }});"),
         ] {
-            let refused = sandbox().compile(&source, SourceLanguage::JavaScript).await.expect_err(&source);
+            let refused = sandbox()
+                .compile(&source, SourceLanguage::JavaScript)
+                .await
+                .expect_err(&source);
             let CompileError::Source { message, .. } = refused else {
                 panic!("{name}: {refused:?}");
             };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{Schedule, ScriptId, ScriptVersionId, TemplateId, script};
+use vedette_core::{Schedule, ScriptId, ScriptVersionId, SourceLanguage, TemplateId, script};
 use vedette_store::{Caller, ScriptChange, Template};
 
 use crate::{
@@ -25,8 +25,12 @@ use crate::{
 pub(crate) struct ScriptBody {
     #[schema(example = "shop is up")]
     name: String,
-    /// JavaScript: an ES module with a default export.
+    /// An ES module with a default export.
     script_body: Option<String>,
+    /// What `script_body` is written in: `javascript`, the default for a new script, or
+    /// `typescript`. A script that is replaced keeps its language.
+    #[schema(pattern = "^(javascript|typescript)$", example = "typescript")]
+    language: Option<String>,
     template_id: Option<Uuid>,
     /// Five fields, or six with the seconds first.
     #[schema(example = "*/30 * * * * *")]
@@ -46,14 +50,17 @@ pub(crate) struct ScriptBody {
 }
 
 impl ScriptBody {
-    /// Checks everything and reports all that is wrong together.
+    /// Checks everything and reports all that is wrong together. `kept` is the language of a
+    /// source that is sent without one.
     pub(crate) async fn check(
         self,
         state: &ApiState,
         caller: &Caller,
         id: ScriptId,
+        kept: SourceLanguage,
     ) -> Result<ScriptChange, Problem> {
         let mut errors = Vec::new();
+        let language = read_language(self.language.as_deref(), &mut errors);
         let mut note = |checked: Result<(), script::ScriptError>| {
             errors.extend(checked.err().map(FieldError::from));
         };
@@ -80,12 +87,18 @@ impl ScriptBody {
         let wrong = schedule.err().into_iter().chain(zone.err());
         errors.extend(wrong.map(|error| FieldError::schedule(&error, is_cron)));
         let template = find_template(state, self.template_id, &mut errors).await?;
+        let mut written_in = language.unwrap_or(kept);
         let source = match (self.script_body, &template) {
             (Some(source), None) if self.template_id.is_none() => {
-                errors.extend(check_source(state, &source).await?);
+                errors.extend(check_source(state, &source, written_in).await?);
                 source
             }
             (None, Some(template)) => {
+                written_in = SourceLanguage::JavaScript;
+                if language.is_some_and(|asked| asked != written_in) {
+                    let detail = "templates are written in `javascript`";
+                    errors.push(FieldError::new("/language", detail));
+                }
                 errors.extend(parameters::apply(
                     &template.parameter_schema,
                     &mut parameters,
@@ -110,6 +123,7 @@ impl ScriptBody {
             interval_seconds: self.interval_seconds,
             timezone,
             script_body: source,
+            language: written_in,
             parameters,
             env_vars: self.env_vars,
             timeout_seconds,
@@ -118,6 +132,19 @@ impl ScriptBody {
             changed_at: now,
         })
     }
+}
+
+fn read_language(word: Option<&str>, errors: &mut Vec<FieldError>) -> Option<SourceLanguage> {
+    let language = word?.parse();
+    if language.is_err() {
+        let words: Vec<_> = SourceLanguage::ALL
+            .iter()
+            .map(|language| format!("`{language}`"))
+            .collect();
+        let detail = format!("is one of {}", words.join(", "));
+        errors.push(FieldError::new("/language", detail));
+    }
+    language.ok()
 }
 
 async fn find_template(
@@ -135,11 +162,15 @@ async fn find_template(
 }
 
 /// Size first, then the compiler.
-async fn check_source(state: &ApiState, source: &str) -> Result<Option<FieldError>, Problem> {
+async fn check_source(
+    state: &ApiState,
+    source: &str,
+    language: SourceLanguage,
+) -> Result<Option<FieldError>, Problem> {
     if let Err(error) = script::check_source(source) {
         return Ok(Some(error.into()));
     }
-    match state.engine.check_source(source).await {
+    match state.engine.check_source(source, language).await {
         Ok(()) => Ok(None),
         Err(SourceError::Invalid {
             message,

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::AppendHeaders,
 };
-use vedette_core::ScriptId;
+use vedette_core::{ScriptId, SourceLanguage};
 use vedette_store::NewScript;
 
 use super::{ScriptView, body::ScriptBody, etag};
@@ -40,7 +40,9 @@ pub(crate) async fn create_script(
 > {
     authorize(&caller, Action::WriteScripts)?;
     let id = ScriptId::generate(state.clock.as_ref());
-    let change = body.check(&state, &caller, id).await?;
+    let change = body
+        .check(&state, &caller, id, SourceLanguage::JavaScript)
+        .await?;
     let project = state.store.default_project(caller.org_id).await?;
     let new = NewScript {
         id,

@@ -34,7 +34,9 @@ pub(crate) struct ScriptView {
     /// The IANA zone in which the cron expression is read.
     timezone: String,
     script_body: String,
-    /// Counts the changes of `script_body`.
+    /// What `script_body` is written in: `javascript` or `typescript`.
+    language: &'static str,
+    /// Counts the changes of `script_body` and `language`.
     version: i64,
     version_id: Uuid,
     #[schema(value_type = Object)]
@@ -61,6 +63,7 @@ impl From<Script> for ScriptView {
             interval_seconds: script.interval_seconds,
             timezone: script.timezone,
             script_body: script.script_body,
+            language: script.language.as_str(),
             version: script.version_number,
             version_id: script.version_id.as_uuid(),
             parameters: script.parameters,

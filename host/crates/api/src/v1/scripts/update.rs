@@ -14,7 +14,8 @@ use crate::{
 
 /// Replaces a script
 ///
-/// With `If-Match`, only if nobody changed it since. Another `script_body` makes a new version.
+/// With `If-Match`, only if nobody changed it since. Another `script_body` or `language` makes
+/// a new version.
 #[utoipa::path(put, path = "/api/v1/scripts/{script_id}", tag = "scripts",
     security(("bearer" = [])), request_body = ScriptBody, params(("script_id" = uuid::Uuid, Path),
         ("If-Match" = Option<String>, Header, description = "the ETag that was read")),
@@ -36,10 +37,9 @@ pub(crate) async fn update_script(
         Expected::Nothing => return Err(Problem::stale()),
     };
     // Before the body is judged, so that a foreign id tells nothing.
-    if state.store.get_script(caller.org_id, id).await?.is_none() {
-        return Err(Problem::not_found());
-    }
-    let change = body.check(&state, &caller, id).await?;
+    let old = state.store.get_script(caller.org_id, id).await?;
+    let old = old.ok_or_else(Problem::not_found)?;
+    let change = body.check(&state, &caller, id, old.language).await?;
     let script = match state
         .store
         .update_script(caller.org_id, id, change, expected)

@@ -125,7 +125,11 @@ fn wpt(file: &str) -> Value {
 #[tokio::test]
 async fn urls_are_parsed_as_the_standard_says() {
     let file = wpt("urltestdata.json");
-    let rows = file.as_array().unwrap().iter().filter(|row| row.is_object());
+    let rows = file
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row.is_object());
     let rows: Vec<Value> = rows.cloned().collect();
     assert_eq!(rows.len(), 819);
     assert_eq!(failing(PARSING, &rows).await, KNOWN_FAILURES);
