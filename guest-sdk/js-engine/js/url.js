@@ -62,14 +62,14 @@ function wellFormed(value) {
   return String(value).toWellFormed();
 }
 
-/** The pairs of a "sequence or record" (Web IDL, section 3.2.24), one after the other. */
-function* pairsOf(init) {
-  if (typeof init[Symbol.iterator] !== 'function') return yield* Object.entries(init);
-  for (const item of init) {
+/** The pairs of a "sequence or record" (Web IDL, section 3.2.24). */
+function pairsOf(init) {
+  if (typeof init[Symbol.iterator] !== 'function') return Object.entries(init);
+  return Array.from(init, (item) => {
     const pair = typeof item === 'object' && item !== null ? [...item] : [];
     if (pair.length !== 2) throw new TypeError('each element must be a pair of name and value');
-    yield pair;
-  }
+    return pair;
+  });
 }
 
 /** The parameters of a URL, which hears of changes; and what happens when the URL changes. */
