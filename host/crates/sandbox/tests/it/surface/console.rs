@@ -1,6 +1,10 @@
 //! `console` (Console standard): formats, shapes, the rarer methods, and values that fight back.
 
-use vedette_core::{ErrorClass, LogLevel, Outcome};
+use vedette_core::{
+    ErrorClass,
+    LogLevel::{Error, Info, Warn},
+    Outcome,
+};
 
 use super::run_at;
 use crate::{assert_error, assert_success};
@@ -126,7 +130,6 @@ async fn the_rarer_methods_work() {
         trace.1.starts_with("Trace here") && trace.1.contains("monitor.js:"),
         "{trace:?}"
     );
-    use LogLevel::{Error, Info, Warn};
     assert_eq!(
         rest,
         [

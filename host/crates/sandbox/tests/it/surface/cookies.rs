@@ -12,9 +12,9 @@ use crate::{assert_error, assert_success};
 
 /// A login: the form's page sets a cookie, a right answer another one on the redirect, and the home
 /// page wants both.
-fn login(asked: &Asked) -> Option<Vec<u8>> {
+fn login(asked: &Asked) -> Vec<u8> {
     let cookie = asked.header("cookie").unwrap_or_default();
-    Some(match (asked.method.as_str(), asked.path.as_str()) {
+    match (asked.method.as_str(), asked.path.as_str()) {
         ("GET", "/login") => reply(
             "200 OK",
             "set-cookie: csrf=t1; Path=/; HttpOnly\r\n",
@@ -28,12 +28,12 @@ fn login(asked: &Asked) -> Option<Vec<u8>> {
         ),
         ("GET", "/home") if cookie == "session=s1; seen=1" => reply("200 OK", "", b"welcome"),
         _ => reply("403 Forbidden", "", cookie.as_bytes()),
-    })
+    }
 }
 
 #[tokio::test]
 async fn a_login_flow_works() {
-    let site = Site::start(login).await;
+    let site = Site::start(|asked| Some(login(asked))).await;
     let outcome = run_at(
         &site.url(""),
         r"
@@ -87,12 +87,12 @@ async fn without_include_no_cookie_is_kept_or_sent() {
 async fn mirror() -> Site {
     Site::start(|asked| {
         let lines = String::from_utf8_lossy(&asked.body).into_owned();
-        let set: String = lines
+        let set: Vec<_> = lines
             .lines()
             .map(|line| format!("set-cookie: {line}\r\n"))
             .collect();
         let cookie = asked.header("cookie").unwrap_or_default().to_owned();
-        Some(reply("200 OK", &set, cookie.as_bytes()))
+        Some(reply("200 OK", &set.concat(), cookie.as_bytes()))
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! What a script finds of the web's interfaces (WinterTC Minimum Common API), by area.
+//! What a script finds of the web's interfaces (the Minimum Common API of `WinterTC`), by area.
 
 mod bodies;
 mod console;

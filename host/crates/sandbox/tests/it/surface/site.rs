@@ -59,12 +59,12 @@ impl Site {
     /// One that answers with what it was asked: first line, headers, an empty line, the body.
     pub(super) async fn echo() -> Self {
         Self::start(|asked| {
-            let mut body = format!("{} {}\n", asked.method, asked.path);
-            for (name, value) in &asked.headers {
-                body += &format!("{name}: {value}\n");
-            }
-            body += "\n";
-            let mut body = body.into_bytes();
+            let headers = asked.headers.iter();
+            let headers: Vec<_> = headers
+                .map(|(name, value)| format!("{name}: {value}\n"))
+                .collect();
+            let head = format!("{} {}\n{}\n", asked.method, asked.path, headers.concat());
+            let mut body = head.into_bytes();
             body.extend_from_slice(&asked.body);
             Some(reply("200 OK", "", &body))
         })
