@@ -176,18 +176,34 @@ export function xmlValue(xml, path) {
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 const HTML_ENTITIES = { ...ENTITIES, nbsp: '\u00a0', plus: '+', equals: '=', sol: '/', colon: ':', num: '#', percnt: '%', lowbar: '_' };
 
+const REFERENCE = /^&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([A-Za-z]\w{0,30}));/;
+const LONGEST_REFERENCE = 40;
+
 /** XML with `broken`, which makes the error of an unknown reference; HTML, which lets it stand, without. */
 function decode(text, broken) {
-  if (!text.includes('&')) return text;
-  const known = broken === undefined ? HTML_ENTITIES : ENTITIES;
-  return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([A-Za-z]\w{0,30}))?(;?)/g, (whole, decimal, hex, name, end) => {
-    const code = decimal !== undefined ? Number(decimal) : hex !== undefined ? Number.parseInt(hex, 16) : undefined;
-    const isCharacter = code !== undefined && code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-    if (end === ';' && isCharacter) return String.fromCodePoint(code);
-    if (end === ';' && name !== undefined && Object.hasOwn(known, name)) return known[name];
-    if (broken === undefined) return whole;
-    throw broken(`${brief(whole)} is no character or one of the five entities`);
-  });
+  let at = text.indexOf('&');
+  if (at < 0) return text;
+  const pieces = [];
+  let from = 0;
+  for (; at >= 0; at = text.indexOf('&', at + 1)) {
+    const found = REFERENCE.exec(text.slice(at, at + LONGEST_REFERENCE));
+    const character = found === null ? undefined : characterOf(found, broken === undefined ? HTML_ENTITIES : ENTITIES);
+    if (character !== undefined) {
+      pieces.push(text.slice(from, at), character);
+      from = at + found[0].length;
+    } else if (broken !== undefined) {
+      throw broken(`${brief(text.slice(at, at + LONGEST_REFERENCE))} does not begin with a character or one of the five entities`);
+    }
+  }
+  pieces.push(text.slice(from));
+  return pieces.join('');
+}
+
+function characterOf([, decimal, hex, name], known) {
+  if (name !== undefined) return Object.hasOwn(known, name) ? known[name] : undefined;
+  const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
+  const isCharacter = code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  return isCharacter ? String.fromCodePoint(code) : undefined;
 }
 
 // HTML, as a browser would read forms: nothing is an error.
