@@ -49,9 +49,11 @@ function showClass(name, value) {
 const LAZY_GLOBALS = {
   blobs: ['Blob', 'File', 'FormData'],
   clone: ['structuredClone'],
+  crypto: ['crypto', 'Crypto'],
   encoding: ['TextDecoder', 'TextEncoder'],
   request: ['Request'],
   streams: ['ReadableStream', 'ReadableStreamDefaultController', 'ReadableStreamDefaultReader'],
+  subtle: ['CryptoKey', 'SubtleCrypto'],
 };
 
 /** What the parts of `parts/` find as `import.meta.realm`. */

@@ -11,6 +11,7 @@
 //! the exports.
 
 mod compile;
+mod crypto;
 mod event_loop;
 mod heap;
 mod modules;

@@ -18,7 +18,7 @@ use crate::{
             fetch::{self, FetchError, Header, RedirectMode, Request, Response},
         },
     },
-    event_loop, modules, text, urls,
+    crypto, event_loop, modules, text, urls,
 };
 
 /// The object that the prelude receives.
@@ -39,6 +39,7 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("decodeBody", Func::from(text::decode_body))?;
     host.set("decodeText", Func::from(text::decode))?;
     host.set("loadPart", Func::from(modules::load_part))?;
+    host.set("crypto", Func::from(crypto::object))?;
     host.set("beginStep", Func::from(begin_step))?;
     host.set("endStep", Func::from(end_step))?;
     host.set("noteCheck", Func::from(note_check))?;

@@ -13,8 +13,24 @@ macro_rules! parts {
 
 /// Name and bytecode, by `cargo xtask engine` from `guest-sdk/js-engine/js/parts/`.
 pub(crate) static PARTS: &[(&str, &[u8])] = parts![
-    "absent", "assert", "blobs", "clone", "console", "cookies", "encoding", "equal", "markup",
-    "matchers", "reasons", "request", "schema", "streams", "tokens",
+    "absent",
+    "assert",
+    "blobs",
+    "clone",
+    "console",
+    "cookies",
+    "crypto",
+    "crypto_keys",
+    "encoding",
+    "equal",
+    "markup",
+    "matchers",
+    "reasons",
+    "request",
+    "schema",
+    "streams",
+    "subtle",
+    "tokens",
 ];
 
 /// The bytecode of a part.

@@ -3,6 +3,7 @@
 
 mod assert;
 mod cache;
+mod crypto;
 mod examples;
 mod limits;
 mod modules;
