@@ -69,7 +69,7 @@ impl App {
             clock: clock.clone(),
         };
         let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
-        let engine = Arc::new(InProcess::new(sandbox, store.clone()));
+        let engine = Arc::new(InProcess::new(sandbox, store.clone(), config.runner.record));
         let days = u64::from(config.retention.executions_days);
         let scheduler_config = SchedulerConfig {
             concurrency: config.runner.concurrency,

@@ -7,6 +7,9 @@ use ipnet::IpNet;
 
 use crate::{commands, config::Config, logging};
 
+/// The recorded outcome was not reached again (`EX_SOFTWARE` of `sysexits`).
+pub(crate) const EXIT_DIFFERENT: u8 = 70;
+
 /// Wrong usage, and configuration that cannot be used (`EX_USAGE` of `sysexits`).
 pub(crate) const EXIT_USAGE: u8 = 64;
 
@@ -41,6 +44,14 @@ enum Command {
         Exit code: 0 success, 1 failure, 2 error or timeout, 64 wrong usage."
     )]
     Check(CheckArguments),
+    /// Run a recorded run again: the same answers, the same time, no network.
+    #[command(
+        after_help = "Example:\n  vedette check monitor.js --record run.json\n  vedette replay run.json\n  \
+        vedette replay run.json --script edited.js\n\
+        Exit code: that of `vedette check`; 64 wrong usage, or a recording that cannot be used;\n\
+        70 the recorded script came to another outcome, or parts of its run were not recorded."
+    )]
+    Replay(ReplayArguments),
     /// What the egress guard says.
     #[command(subcommand)]
     Egress(EgressCommand),
@@ -95,6 +106,25 @@ pub(crate) struct CheckArguments {
     /// One JSON object instead of text for people.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Keep what the run is told in a file for `vedette replay`. It holds what the target answers,
+    /// but no value of a variable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ReplayArguments {
+    /// A recording, of `vedette check --record` or of a server.
+    pub(crate) file: PathBuf,
+    /// Another script instead of the recorded one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The value of a variable, which no recording has.
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// One JSON object instead of text for people.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]
@@ -143,6 +173,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Migrate(arguments) => with_config(&arguments, commands::migrate::migrate),
         Command::Demo { seconds } => commands::demo::demo(seconds),
         Command::Check(arguments) => commands::check::check(&arguments),
+        Command::Replay(arguments) => commands::replay::replay(&arguments),
         Command::Egress(EgressCommand::Explain { url, allow, json }) => {
             commands::egress::explain(&url, allow, json)
         }

@@ -108,6 +108,15 @@ pub(crate) enum Isolation {
     InProcess,
 }
 
+/// Which runs are kept so that they can be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Record {
+    /// Those that are no success, and the first success after one.
+    Failures,
+    None,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Runner {
@@ -117,6 +126,7 @@ pub(crate) struct Runner {
         reason = "reading it refuses every value but the one there is"
     )]
     pub(crate) isolation: Isolation,
+    pub(crate) record: Record,
 }
 
 #[derive(Debug, Clone, Deserialize)]

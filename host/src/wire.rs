@@ -1,45 +1,61 @@
 //! Adapters between crates that do not know each other: the sandbox runs what the scheduler and
 //! the API ask for.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use moka::future::Cache;
 use vedette_api::{RunNow, ScriptEngine, SourceError};
-use vedette_core::{ErrorClass, OrgId, Outcome, ScriptVersionId, SourceLanguage};
-use vedette_sandbox::{Bytecode, CompileError, Limits, RunInputs, Sandbox};
+use vedette_core::{
+    ErrorClass, OrgId, Outcome, RecordingText, ScriptVersionId, SourceLanguage, Status,
+};
+use vedette_sandbox::{
+    Bytecode, CompileError, Limits, RunInputs, Sandbox, Tape, limits::RECORDING_BYTES,
+};
 use vedette_scheduler::{RunRequest, Runner, SchedulerHandle};
 use vedette_store::{Store, VersionSource};
 
-/// Bytecode kept in memory, in bytes. A version that is not there is compiled again, which takes
-/// a third of a millisecond for each KiB of source.
-const BYTECODE_BYTES: u64 = 64 * 1024 * 1024;
+use crate::config::Record;
+
+/// Bytecode and sources kept in memory, in bytes. A version that is not there is compiled again,
+/// which takes a third of a millisecond for each KiB of source.
+const LOADED_BYTES: u64 = 64 * 1024 * 1024;
 
 const NOT_RUN: &str = "the platform could not load the script; this says nothing about the target";
+
+/// A script that can run, with its source for recordings.
+#[derive(Clone)]
+struct Loaded {
+    bytecode: Bytecode,
+    source: Arc<str>,
+    language: SourceLanguage,
+}
 
 /// Runs scripts in this process.
 pub(crate) struct InProcess {
     sandbox: Sandbox,
     store: Store,
+    record: Record,
     /// Versions never change, nor does their language, so that an entry is good for ever.
-    bytecode: Cache<ScriptVersionId, Bytecode>,
+    loaded: Cache<ScriptVersionId, Loaded>,
     /// Set once both are there: the scheduler runs through this, and this through its places.
     scheduler: OnceLock<SchedulerHandle>,
 }
 
 impl InProcess {
-    pub(crate) fn new(sandbox: Sandbox, store: Store) -> Self {
-        let weigh = |_: &ScriptVersionId, bytecode: &Bytecode| {
-            u32::try_from(bytecode.len()).unwrap_or(u32::MAX)
+    pub(crate) fn new(sandbox: Sandbox, store: Store, record: Record) -> Self {
+        let weigh = |_: &ScriptVersionId, loaded: &Loaded| {
+            u32::try_from(loaded.bytecode.len() + loaded.source.len()).unwrap_or(u32::MAX)
         };
-        let bytecode = Cache::builder()
-            .max_capacity(BYTECODE_BYTES)
+        let loaded = Cache::builder()
+            .max_capacity(LOADED_BYTES)
             .weigher(weigh)
             .build();
         Self {
             sandbox,
             store,
-            bytecode,
+            record,
+            loaded,
             scheduler: OnceLock::new(),
         }
     }
@@ -49,10 +65,22 @@ impl InProcess {
         let _ = self.scheduler.set(scheduler);
     }
 
-    /// The bytecode of a version, or the outcome of a run that cannot begin.
-    async fn load(&self, org: OrgId, version: ScriptVersionId) -> Result<Bytecode, Outcome> {
-        if let Some(bytecode) = self.bytecode.get(&version).await {
-            return Ok(bytecode);
+    /// For a run by hand; a slot's claim tells it. A recording less is no reason to fail.
+    async fn is_after_failure(&self, run: &RunNow) -> bool {
+        let before = self
+            .store
+            .is_after_failure(run.org_id, run.script_id, run.execution_id)
+            .await;
+        before.unwrap_or_else(|error| {
+            tracing::warn!(%error, script.id = %run.script_id, "the execution before is not known");
+            false
+        })
+    }
+
+    /// A version that can run, or the outcome of a run that cannot begin.
+    async fn load(&self, org: OrgId, version: ScriptVersionId) -> Result<Loaded, Outcome> {
+        if let Some(loaded) = self.loaded.get(&version).await {
+            return Ok(loaded);
         }
         let found = self.store.get_version_source(org, version).await.map_err(|error| {
             tracing::error!(error = %error, script_version.id = %version, "a script cannot be loaded");
@@ -65,8 +93,30 @@ impl InProcess {
             .compile(&source, language)
             .await
             .map_err(compile_outcome)?;
-        self.bytecode.insert(version, bytecode.clone()).await;
-        Ok(bytecode)
+        let loaded = Loaded {
+            bytecode,
+            source: source.into(),
+            language,
+        };
+        self.loaded.insert(version, loaded.clone()).await;
+        Ok(loaded)
+    }
+}
+
+/// Makes the recording of a run that is worth one, beside the runs: with very many variables it
+/// takes some time.
+async fn recording(tape: Tape, outcome: &Outcome, script: Loaded) -> Option<RecordingText> {
+    let outcome = outcome.clone();
+    let making = tokio::task::spawn_blocking(move || {
+        let recording = tape.into_recording(&outcome, &script.source, script.language);
+        RecordingText::new(recording.to_json(false))
+    });
+    match making.await {
+        Ok(recording) => Some(recording),
+        Err(error) => {
+            tracing::error!(%error, "a run could not be recorded");
+            None
+        }
     }
 }
 
@@ -93,8 +143,8 @@ pub(crate) fn compile_outcome(error: CompileError) -> Outcome {
 #[async_trait]
 impl Runner for InProcess {
     async fn run(&self, request: RunRequest) -> Outcome {
-        let bytecode = match self.load(request.org_id, request.version_id).await {
-            Ok(bytecode) => bytecode,
+        let loaded = match self.load(request.org_id, request.version_id).await {
+            Ok(loaded) => loaded,
             Err(outcome) => return outcome,
         };
         let inputs = RunInputs {
@@ -105,7 +155,20 @@ impl Runner for InProcess {
                 ..Limits::default()
             },
         };
-        self.sandbox.run(&bytecode, inputs).await
+        if self.record == Record::None {
+            return self.sandbox.run(&loaded.bytecode, inputs).await;
+        }
+        // Nobody knows before how a run ends, so that each has a tape.
+        let running = self
+            .sandbox
+            .run_recorded(&loaded.bytecode, inputs, RECORDING_BYTES);
+        let (mut outcome, tape) = running.await;
+        if let Some(tape) = tape
+            && (outcome.status != Status::Success || request.after_failure)
+        {
+            outcome.recording = recording(tape, &outcome, loaded).await;
+        }
+        outcome
     }
 }
 
@@ -142,6 +205,7 @@ impl ScriptEngine for InProcess {
         let Some(scheduler) = self.scheduler.get() else {
             return Outcome::error(ErrorClass::PlatformError, "the server is still starting");
         };
+        let after_failure = self.record != Record::None && self.is_after_failure(&run).await;
         let request = RunRequest {
             execution_id: run.execution_id,
             org_id: run.org_id,
@@ -151,6 +215,7 @@ impl ScriptEngine for InProcess {
             parameters: run.parameters,
             env_vars: run.env_vars,
             timeout: run.timeout,
+            after_failure,
         };
         scheduler.run_now(request).await
     }

@@ -53,12 +53,18 @@ pub fn start_clock() {
     PENDING.with_borrow_mut(|pending| pending.started = Some(Instant::now()));
 }
 
-/// Milliseconds since the run began.
+/// Milliseconds since the run began: whole ones, as the host's clock gives them. It stands still
+/// while a script computes and goes on with `wait-any`.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^53 milliseconds are 285 millennia"
+)]
 pub fn elapsed_ms() -> f64 {
+    // By way of seconds, a whole number would come out a little more or less.
     PENDING.with_borrow(|pending| {
         pending
             .started
-            .map_or(0.0, |started| started.elapsed().as_secs_f64() * 1_000.0)
+            .map_or(0.0, |started| started.elapsed().as_millis() as f64)
     })
 }
 

@@ -1,16 +1,21 @@
 //! `vedette check`
 
 use std::{
-    collections::BTreeMap, ffi::OsStr, path::Path, process::ExitCode, sync::Arc, time::Duration,
+    collections::BTreeMap, ffi::OsStr, io::Write as _, path::Path, process::ExitCode, sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status, Step, SystemClock, script};
 use vedette_egress::{Guard, Policy};
-use vedette_sandbox::{ArtifactCache, Limits, RunInputs, Sandbox, SandboxOptions};
+use vedette_sandbox::{
+    ArtifactCache, Limits, Recording, RunInputs, Sandbox, SandboxOptions,
+    limits::RECORDING_FILE_BYTES,
+};
 
 use crate::{
     cli::{CheckArguments, EXIT_USAGE, complain, say},
@@ -28,25 +33,55 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
+    // Before the run: one that cannot be kept need not begin.
+    let file = match arguments.record.as_deref().map(RecordingFile::create) {
+        None => None,
+        Some(Ok(file)) => Some(file),
+        Some(Err(error)) => {
+            complain(&format!("--record: {error:#}"));
+            return Ok(ExitCode::from(EXIT_USAGE));
+        }
+    };
     logging::start(&Log {
         format: LogFormat::Auto,
         level: "warn".to_owned(),
     })?;
     // What fails here is the platform's fault and says nothing about the target: no exit code 1.
-    let outcome = run(&arguments.allow, &source, language, inputs).unwrap_or_else(|error| {
-        let message = format!("the check could not be run here: {error:#}");
-        Outcome::error(ErrorClass::PlatformError, message)
-    });
+    let is_recorded = file.is_some();
+    let (outcome, recording) = run(&arguments.allow, &source, language, inputs, is_recorded)
+        .unwrap_or_else(|error| (cannot_run(&error), None));
     if arguments.json {
         say(&as_json(&outcome).to_string());
     } else {
         tell(&outcome);
     }
-    Ok(ExitCode::from(match outcome.status {
+    if let Some(file) = file {
+        let Some(recording) = recording else {
+            complain("nothing is recorded: the script did not run");
+            return Ok(exit_code(&outcome));
+        };
+        if let Err(error) = file.keep(&recording) {
+            complain(&format!("--record: {error:#}"));
+            // Whoever asks for a recording must not take its want for a verdict.
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(exit_code(&outcome))
+}
+
+/// What a run means to the caller.
+pub(crate) fn exit_code(outcome: &Outcome) -> ExitCode {
+    ExitCode::from(match outcome.status {
         Status::Success => 0,
         Status::Failure => 1,
         _ => 2,
-    }))
+    })
+}
+
+/// An outcome that says nothing about the target.
+pub(crate) fn cannot_run(error: &anyhow::Error) -> Outcome {
+    let message = format!("the check could not be run here: {error:#}");
+    Outcome::error(ErrorClass::PlatformError, message)
 }
 
 fn run(
@@ -54,24 +89,69 @@ fn run(
     source: &str,
     language: SourceLanguage,
     inputs: RunInputs,
-) -> anyhow::Result<Outcome> {
+    is_recorded: bool,
+) -> anyhow::Result<(Outcome, Option<Recording>)> {
+    let sandbox = sandbox(allow)?;
+    Ok(tokio::runtime::Runtime::new()?.block_on(async {
+        let bytecode = match sandbox.compile(source, language).await {
+            Ok(bytecode) => bytecode,
+            Err(error) => return (compile_outcome(error), None),
+        };
+        if !is_recorded {
+            return (sandbox.run(&bytecode, inputs).await, None);
+        }
+        let running = sandbox.run_recorded(&bytecode, inputs, RECORDING_FILE_BYTES);
+        let (outcome, tape) = running.await;
+        let recording = tape.map(|tape| tape.into_recording(&outcome, source, language));
+        (outcome, recording)
+    }))
+}
+
+/// A sandbox for one run at a time.
+pub(crate) fn sandbox(allow: &[IpNet]) -> anyhow::Result<Sandbox> {
     let guard = Guard::new(Policy {
         allow: allow.to_vec(),
         ..Policy::default()
     })?;
-    let options = SandboxOptions {
+    Ok(Sandbox::new(SandboxOptions {
         max_concurrent_runs: 1,
         cache: cache(),
         guard,
         clock: Arc::new(SystemClock),
-    };
-    let sandbox = Sandbox::new(options)?;
-    Ok(tokio::runtime::Runtime::new()?.block_on(async {
-        match sandbox.compile(source, language).await {
-            Ok(bytecode) => sandbox.run(&bytecode, inputs).await,
-            Err(error) => compile_outcome(error),
+    })?)
+}
+
+/// A file that appears when it is whole, for its owner's eyes only: it has what the target
+/// answered.
+struct RecordingFile<'a> {
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl<'a> RecordingFile<'a> {
+    fn create(path: &'a Path) -> anyhow::Result<Self> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(Self { path, file })
+    }
+
+    fn keep(mut self, recording: &Recording) -> anyhow::Result<()> {
+        let path = self.path.display();
+        self.file
+            .write_all(recording.to_json(true).as_bytes())
+            .and_then(|()| self.file.write_all(b"\n"))
+            .with_context(|| format!("{path} cannot be written"))?;
+        for what in recording.truncated() {
+            complain(&format!("{path}: left out: {what}"));
         }
-    }))
+        self.file
+            .persist(self.path)
+            .with_context(|| format!("{path} cannot be written"))?;
+        Ok(())
+    }
 }
 
 fn read(arguments: &CheckArguments) -> anyhow::Result<(String, SourceLanguage, RunInputs)> {
@@ -82,12 +162,7 @@ fn read(arguments: &CheckArguments) -> anyhow::Result<(String, SourceLanguage, R
     script::check_source(&source).with_context(|| file.display().to_string())?;
     let params = parameters(arguments)?;
     script::check_parameters(&params).context("--param")?;
-    let env: BTreeMap<_, _> = arguments
-        .env
-        .iter()
-        .map(|pair| split("--env", pair).map(|(name, value)| (name.to_owned(), value.to_owned())))
-        .collect::<Result<_, _>>()?;
-    script::check_env_vars(&env).context("--env")?;
+    let env = variables(&arguments.env)?;
     let wall = timeout(&arguments.timeout)?;
     Ok((
         source,
@@ -104,7 +179,7 @@ fn read(arguments: &CheckArguments) -> anyhow::Result<(String, SourceLanguage, R
 }
 
 /// A name says what a file is written in; without an extension it is JavaScript.
-fn language(file: &Path) -> anyhow::Result<SourceLanguage> {
+pub(crate) fn language(file: &Path) -> anyhow::Result<SourceLanguage> {
     match file.extension().and_then(OsStr::to_str) {
         None | Some("js" | "mjs") => Ok(SourceLanguage::JavaScript),
         Some("ts" | "mts") => Ok(SourceLanguage::TypeScript),
@@ -132,6 +207,16 @@ fn parameters(arguments: &CheckArguments) -> anyhow::Result<Map<String, Value>> 
     Ok(params)
 }
 
+/// What `--env` gives.
+pub(crate) fn variables(pairs: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let env: BTreeMap<_, _> = pairs
+        .iter()
+        .map(|pair| split("--env", pair).map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect::<Result<_, _>>()?;
+    script::check_env_vars(&env).context("--env")?;
+    Ok(env)
+}
+
 fn split<'a>(option: &str, pair: &'a str) -> anyhow::Result<(&'a str, &'a str)> {
     pair.split_once('=')
         .filter(|(name, _)| !name.is_empty())
@@ -156,7 +241,7 @@ fn cache() -> Option<ArtifactCache> {
     Some(ArtifactCache::new(folder, key))
 }
 
-fn as_json(outcome: &Outcome) -> Value {
+pub(crate) fn as_json(outcome: &Outcome) -> Value {
     json!({
         "status": outcome.status,
         "error_class": outcome.error_class,
@@ -174,7 +259,7 @@ fn as_json(outcome: &Outcome) -> Value {
 }
 
 /// For people: the verdict first, then what it rests on.
-fn tell(outcome: &Outcome) {
+pub(crate) fn tell(outcome: &Outcome) {
     say(&headline(outcome));
     for request in &outcome.requests {
         let what = match (&request.status, &request.error) {
@@ -266,7 +351,7 @@ pub(crate) fn headline(outcome: &Outcome) -> String {
 }
 
 /// What a script wrote must not move the cursor or change colours.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() && c != '\t' {

@@ -6,4 +6,5 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod egress;
 pub(crate) mod migrate;
+pub(crate) mod replay;
 pub(crate) mod serve;

@@ -4,6 +4,7 @@
 mod check;
 mod crash;
 mod egress;
+mod replay;
 mod serve;
 mod target;
 mod vedette;

@@ -72,6 +72,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::scripts::run::run_script))
         .routes(routes!(v1::scripts::executions::list_executions))
         .routes(routes!(v1::executions::get::get_execution))
+        .routes(routes!(v1::executions::recording::get_recording))
 }
 
 /// The API's description.

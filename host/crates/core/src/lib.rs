@@ -17,7 +17,8 @@ pub use ids::{
     ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
 };
 pub use outcome::{
-    ErrorClass, Flag, LogLevel, LogLine, Outcome, RequestRecord, Status, Step, StepKind, Verdict,
+    ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,
+    StepKind, Verdict,
 };
 pub use schedule::{Schedule, ScheduleError};
 pub use script::{ScriptError, SourceLanguage};

@@ -256,6 +256,31 @@ pub struct Outcome {
     pub logs: Vec<LogLine>,
     /// Remarks.
     pub flags: Vec<Flag>,
+    /// What the run was told, if that is to be kept.
+    pub recording: Option<RecordingText>,
+}
+
+/// A recording of a run as text, without the values of variables. Only the sandbox reads it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordingText(String);
+
+impl RecordingText {
+    /// Takes the text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// It is long, and says nothing at a glance.
+impl fmt::Debug for RecordingText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordingText({} bytes)", self.0.len())
+    }
 }
 
 impl Outcome {
@@ -283,6 +308,7 @@ impl Outcome {
             steps: Vec::new(),
             logs: Vec::new(),
             flags: Vec::new(),
+            recording: None,
         }
     }
 }

@@ -28,6 +28,21 @@ pub enum Stage {
     Header,
 }
 
+impl Stage {
+    /// Every stage.
+    pub const ALL: &[Self] = &[
+        Self::Parse,
+        Self::Scheme,
+        Self::Userinfo,
+        Self::Port,
+        Self::Name,
+        Self::Addr,
+        Self::Dns,
+        Self::Redirect,
+        Self::Header,
+    ];
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, json};
 use vedette_core::{SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
-use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions};
+use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions, limits::RECORDING_BYTES};
 
 /// Nothing but a verdict: what a run costs before the script does anything.
 const EMPTY: &str = "export default () => ({ success: true });";
@@ -64,14 +64,17 @@ fn sandbox() -> Sandbox {
     .expect("the sandbox comes up")
 }
 
-async fn run(sandbox: &Sandbox, bytecode: &Bytecode) {
+fn inputs() -> RunInputs {
     let mut params = Map::new();
     params.insert("url".to_owned(), json!("https://example.com/"));
-    let inputs = RunInputs {
+    RunInputs {
         params,
         ..RunInputs::default()
-    };
-    let outcome = sandbox.run(bytecode, inputs).await;
+    }
+}
+
+async fn run(sandbox: &Sandbox, bytecode: &Bytecode) {
+    let outcome = sandbox.run(bytecode, inputs()).await;
     assert_eq!(outcome.status, Status::Success, "{outcome:?}");
 }
 
@@ -95,6 +98,27 @@ fn parts(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter(|| run(&sandbox, &bytecode));
         });
     }
+    // What it costs that the run might have to be kept.
+    let bytecode = runtime
+        .block_on(sandbox.compile(SMALL, SourceLanguage::JavaScript))
+        .expect("it compiles");
+    criterion.bench_function("small_run_with_a_tape", |bencher| {
+        bencher.to_async(&runtime).iter(|| async {
+            let running = sandbox.run_recorded(&bytecode, inputs(), RECORDING_BYTES);
+            let (outcome, tape) = running.await;
+            assert_eq!(outcome.status, Status::Success, "{outcome:?}");
+            tape
+        });
+    });
+    criterion.bench_function("small_run_made_into_a_recording", |bencher| {
+        bencher.to_async(&runtime).iter(|| async {
+            let running = sandbox.run_recorded(&bytecode, inputs(), RECORDING_BYTES);
+            let (outcome, tape) = running.await;
+            let tape = tape.expect("the run began");
+            tape.into_recording(&outcome, SMALL, SourceLanguage::JavaScript)
+                .to_json(false)
+        });
+    });
     criterion.bench_function("compile_small", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
             sandbox

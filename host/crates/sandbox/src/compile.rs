@@ -87,9 +87,19 @@ impl Sandbox {
             .await
     }
 
+    /// For a guest that only turns one text into another.
+    pub(crate) fn store_without_inputs(
+        &self,
+        limits: &Limits,
+    ) -> wasmtime::Result<Store<RunState>> {
+        let world = self.real_world(limits, None)?;
+        new_store(self, limits, world, String::new(), BTreeMap::new())
+    }
+
     async fn compile_javascript(&self, source: &str, name: &str) -> Result<Bytecode, CompileError> {
         let limits = limits();
-        let mut store = new_store(self, &limits, String::new(), BTreeMap::new())
+        let mut store = self
+            .store_without_inputs(&limits)
             .map_err(CompileError::Platform)?;
         let compiling = async {
             let instance = self.inner.js.instantiate_async(&mut store).await?;

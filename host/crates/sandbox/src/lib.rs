@@ -8,7 +8,7 @@
 //!
 //! [`engine`] is the only file that configures wasmtime, [`limits`] has every cap with its reason,
 //! `host/` has one file for each interface that a guest may import, [`run`] is one run from inputs
-//! to outcome.
+//! to outcome, [`record`] keeps what a run was told and runs it again.
 #![warn(missing_docs)]
 
 mod bindings;
@@ -19,14 +19,17 @@ mod host;
 pub mod limits;
 mod memory;
 mod network;
+pub mod record;
 pub mod run;
 mod state;
 mod steps;
 mod typescript;
 mod verdict;
+mod world;
 
 pub use cache::ArtifactCache;
 pub use compile::{Bytecode, CompileError};
 pub use engine::{Sandbox, SandboxError, SandboxOptions};
 pub use limits::Limits;
+pub use record::{Recording, RecordingError, Replayed, Tape};
 pub use run::RunInputs;

@@ -66,6 +66,18 @@ pub const MESSAGE_BYTES: usize = 8 * KIB;
 /// Random bytes that one call gives, as in Web Crypto.
 pub const RANDOM_BYTES: u64 = 64 * KIB as u64;
 
+/// Bodies of requests up to this many bytes are told apart in a recording; of longer ones only the
+/// length is known.
+pub const RECORDED_BODY_BYTES: usize = 64 * KIB;
+/// What an entry of a recording takes besides its texts, about.
+pub const RECORDED_ENTRY_BYTES: usize = 256;
+/// A recording that is made for a person, in bytes.
+pub const RECORDING_FILE_BYTES: usize = 2 * MIB;
+/// A recording that a server keeps, in bytes: as much as a log may have.
+pub const RECORDING_BYTES: usize = 256 * KIB;
+/// A file that is read as a recording, in bytes.
+pub const MOST_RECORDING_FILE_BYTES: u64 = 16 * MIB as u64;
+
 /// Fuel of a compilation. 256 KiB of dense source take a tenth of it; a hostile source must
 /// run out of it long before [`COMPILE_WALL`], also on a machine that has much else to do, because
 /// what is late counts as our own fault.

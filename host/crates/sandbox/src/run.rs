@@ -1,6 +1,10 @@
 //! One run: inputs in, outcome out.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    mem,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Map, Value};
 use vedette_core::{ErrorClass, Outcome, RequestRecord, Status, Verdict};
@@ -10,8 +14,10 @@ use crate::{
     Bytecode, Limits, Sandbox,
     bindings::RunError,
     limits,
+    record::{Tape, TimeIsOver},
     state::RunState,
     verdict::{self, error_text},
+    world::{GuestClock, World, new_seed},
 };
 
 /// What one run sees. Nothing else of the host is within its reach.
@@ -39,6 +45,50 @@ impl Sandbox {
     ///
     /// Dropping the future ends the run and every request that it has in flight.
     pub async fn run(&self, bytecode: &Bytecode, inputs: RunInputs) -> Outcome {
+        let world = |limits: &Limits| self.real_world(limits, None);
+        self.run_in(bytecode, inputs, world).await.0
+    }
+
+    /// The same, with a tape of at most so many bytes of what the guest was told. There is none of
+    /// a run that did not begin.
+    pub async fn run_recorded(
+        &self,
+        bytecode: &Bytecode,
+        inputs: RunInputs,
+        tape_bytes: usize,
+    ) -> (Outcome, Option<Tape>) {
+        let world = |limits: &Limits| self.real_world(limits, Some(tape_bytes));
+        self.run_in(bytecode, inputs, world).await
+    }
+
+    /// The network as it is, the time as it is, and chance.
+    pub(crate) fn real_world(
+        &self,
+        limits: &Limits,
+        tape_bytes: Option<usize>,
+    ) -> wasmtime::Result<World> {
+        let seed = new_seed()?;
+        let clock = GuestClock::start(self.inner.clock.now());
+        let tape = tape_bytes.map(|max_bytes| {
+            let engine = self.engine_digest().to_owned();
+            Tape::new(seed, clock, engine, limits.clone(), max_bytes)
+        });
+        Ok(World {
+            network: Box::new(self.inner.guard.session(limits.fetch.clone())),
+            clock,
+            seed,
+            tape,
+            replay: None,
+        })
+    }
+
+    /// Runs in a world that is made when the run's turn has come.
+    pub(crate) async fn run_in(
+        &self,
+        bytecode: &Bytecode,
+        inputs: RunInputs,
+        world: impl FnOnce(&Limits) -> wasmtime::Result<World>,
+    ) -> (Outcome, Option<Tape>) {
         let _permit = self.inner.runs.acquire().await.expect("never closed");
         let started = Instant::now();
         let RunInputs {
@@ -47,15 +97,20 @@ impl Sandbox {
             limits,
         } = inputs;
         let params = Value::Object(params).to_string();
-        let mut store = match new_store(self, &limits, params, env) {
+        let store = world(&limits).and_then(|world| new_store(self, &limits, world, params, env));
+        let mut store = match store {
             Ok(store) => store,
-            Err(error) => return platform_error(&error),
+            Err(error) => return (platform_error(&error), None),
+        };
+        let wall = match store.data().replay {
+            None => limits.wall,
+            Some(_) => REPLAY_WALL,
         };
         let running = async {
             let instance = self.inner.js.instantiate_async(&mut store).await?;
             instance.call_run(&mut store, bytecode.bytes()).await
         };
-        let ended = match tokio::time::timeout(limits.wall, running).await {
+        let ended = match tokio::time::timeout(wall, running).await {
             Err(_) => Ended::TimedOut,
             Ok(Ok(Ok(raw))) => verdict::read(raw, &limits).map_or_else(
                 |(class, message)| Ended::Error(class, message),
@@ -65,28 +120,31 @@ impl Sandbox {
             Ok(Err(error)) => classify(&error, &store),
         };
         let fuel_left = store.get_fuel().unwrap_or(0);
-        let state = store.into_data();
+        let mut state = store.into_data();
+        let tape = state.tape.take().map(|mut tape| {
+            let (params, env) = (mem::take(&mut state.params), mem::take(&mut state.env));
+            tape.end(params, env, state.network.platform_failed());
+            tape
+        });
         let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-        finish(
-            ended,
-            state,
-            &limits,
-            duration_ms,
-            limits.fuel.saturating_sub(fuel_left),
-        )
+        let fuel_used = limits.fuel.saturating_sub(fuel_left);
+        (finish(ended, state, &limits, duration_ms, fuel_used), tape)
     }
 }
+
+/// Wall clock of a replay, which waits for nothing: its fuel ends it long before.
+const REPLAY_WALL: Duration = Duration::from_mins(10);
 
 /// A store with every limit set.
 pub(crate) fn new_store(
     sandbox: &Sandbox,
     limits: &Limits,
+    world: World,
     params: String,
     env: BTreeMap<String, String>,
 ) -> wasmtime::Result<Store<RunState>> {
     let inner = &sandbox.inner;
-    let network = Box::new(inner.guard.session(limits.fetch.clone()));
-    let state = RunState::new(limits, network, inner.clock.clone(), params, env);
+    let state = RunState::new(limits, world, inner.clock.clone(), params, env);
     let mut store = Store::try_new(&inner.engine, state)?;
     store.limiter(|state| &mut state.memory);
     store.set_fuel(limits.fuel)?;
@@ -136,6 +194,7 @@ fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended {
             ErrorClass::Trap,
             format!("the sandbox stopped the script: {trap}"),
         ),
+        None if error.is::<TimeIsOver>() => return Ended::TimedOut,
         None if moved_too_much(error) => {
             let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
             (
@@ -218,6 +277,7 @@ fn finish(
         steps,
         logs,
         flags,
+        recording: None,
     }
 }
 

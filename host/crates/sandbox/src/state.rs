@@ -1,13 +1,20 @@
 //! What the host keeps for one run, and drops with its store.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use vedette_core::{Clock, Flag, LogLevel, LogLine};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    Limits, limits::HANDLES, memory::MemoryLimiter, network::Network, steps::Steps,
+    Limits,
+    limits::HANDLES,
+    memory::MemoryLimiter,
+    network::Network,
+    record::{Replay, Tape},
+    steps::Steps,
     verdict::clean_text,
+    world::{GuestClock, World},
 };
 
 /// The data of a store.
@@ -17,10 +24,19 @@ pub(crate) struct RunState {
     pub(crate) network: Box<dyn Network>,
     pub(crate) params: String,
     pub(crate) env: BTreeMap<String, String>,
+    /// For the log; the guest sees `guest_clock`.
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) started: Instant,
+    pub(crate) guest_clock: GuestClock,
     /// How often the guest read a clock.
     pub(crate) clock_calls: u64,
+    /// All random numbers of the guest.
+    pub(crate) random: ChaCha20Rng,
+    /// Requests that the guest started, refused ones included.
+    pub(crate) requests_started: u32,
+    /// What the host tells the guest, when that is to be kept.
+    pub(crate) tape: Option<Tape>,
+    /// The recording that says how long each wait takes; without one, the world does.
+    pub(crate) replay: Option<Replay>,
     pub(crate) log: Log,
     pub(crate) steps: Steps,
 }
@@ -28,7 +44,7 @@ pub(crate) struct RunState {
 impl RunState {
     pub(crate) fn new(
         limits: &Limits,
-        network: Box<dyn Network>,
+        world: World,
         clock: Arc<dyn Clock>,
         params: String,
         env: BTreeMap<String, String>,
@@ -38,12 +54,16 @@ impl RunState {
         Self {
             memory: MemoryLimiter::new(limits.memory_bytes),
             table,
-            network,
+            network: world.network,
             params,
             env,
             clock,
-            started: Instant::now(),
+            guest_clock: world.clock,
             clock_calls: 0,
+            random: ChaCha20Rng::from_seed(world.seed),
+            requests_started: 0,
+            tape: world.tape,
+            replay: world.replay,
             log: Log::new(limits),
             steps: Steps::default(),
         }

@@ -3,13 +3,11 @@
 //!
 //! Types become blanks, so that places in the JavaScript are places in the user's file.
 
-use std::collections::BTreeMap;
-
 use sha2::{Digest, Sha256};
 use wasmtime::{Store, Trap, component::Linker, format_err};
 
 use crate::{
-    CompileError, Sandbox, bindings::StripperPre, compile, engine::load_or_compile, run::new_store,
+    CompileError, Sandbox, bindings::StripperPre, compile, engine::load_or_compile,
     state::RunState, verdict::error_text,
 };
 
@@ -50,7 +48,8 @@ impl Sandbox {
         source: &str,
     ) -> Result<String, CompileError> {
         let limits = compile::limits();
-        let mut store = new_store(self, &limits, String::new(), BTreeMap::new())
+        let mut store = self
+            .store_without_inputs(&limits)
             .map_err(CompileError::Platform)?;
         let stripping = async {
             let instance = stripper.instantiate_async(&mut store).await?;

@@ -98,6 +98,7 @@ impl HeldSlot {
             script_name: self.claimed.script_name,
             parameters: self.claimed.parameters,
             env_vars: self.claimed.env_vars,
+            after_failure: self.claimed.after_failure,
         };
         (request, running)
     }

@@ -240,7 +240,9 @@ fn say_less(slot: &mut FinishedSlot) {
     }
 }
 
-fn to_news(slot: FinishedSlot, script_name: String) -> FinishedRun {
+fn to_news(mut slot: FinishedSlot, script_name: String) -> FinishedRun {
+    // It is in the database now; nobody who watches needs a copy.
+    slot.outcome.recording = None;
     FinishedRun {
         execution_id: slot.execution_id,
         org_id: slot.org_id,

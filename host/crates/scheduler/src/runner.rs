@@ -36,6 +36,8 @@ pub struct RunRequest {
     pub env_vars: BTreeMap<String, String>,
     /// Hard limit of the run, wall clock.
     pub timeout: Duration,
+    /// The execution before was no success: how this one is different may be of interest.
+    pub after_failure: bool,
 }
 
 /// An execution that ended, for those who watch.

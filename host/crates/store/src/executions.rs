@@ -13,6 +13,7 @@ use vedette_core::{
 use crate::{
     Page, PageRequest, Store, StoreError,
     db::{in_tx, on_db},
+    recordings::keep_recording,
 };
 
 /// What started an execution.
@@ -385,6 +386,9 @@ impl Store {
                     push_logs(&mut insert, lines);
                     insert.build().execute(&mut *tx).await?;
                 }
+            }
+            if finished > 0 {
+                keep_recording!(tx, org, id, outcome);
             }
             finished > 0
         }))

@@ -14,6 +14,7 @@ mod error;
 mod executions;
 mod page;
 mod record;
+mod recordings;
 mod replaced;
 mod retention;
 mod scripts;
@@ -41,6 +42,7 @@ pub fn all_sql() -> Vec<&'static str> {
         accounts::ALL_SQL,
         deletion::ALL_SQL,
         executions::ALL_SQL,
+        recordings::ALL_SQL,
         retention::ALL_SQL,
         scripts::ALL_SQL,
         sessions::ALL_SQL,

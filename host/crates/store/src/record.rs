@@ -18,6 +18,7 @@ use crate::{
     Store, StoreError, Trigger,
     db::in_tx,
     executions::{ExecutionColumns, push_executions, push_logs},
+    recordings::keep_recording,
     slots::read_schedule,
 };
 
@@ -171,6 +172,12 @@ impl Store {
                 let mut insert = QueryBuilder::<D>::new("");
                 push_logs(&mut insert, lines);
                 insert.build().persistent(false).execute(&mut *tx).await?;
+            }
+            // One by one: they are large, and few.
+            for finished in batch {
+                if inserted.contains(&finished.execution_id.as_uuid()) {
+                    keep_recording!(tx, finished.org_id, finished.execution_id, finished.outcome);
+                }
             }
             for moves in plan.moves.chunks(INSERT_ROWS) {
                 let mut update = QueryBuilder::<D>::new(

@@ -48,6 +48,8 @@ pub struct ClaimedSlot {
     pub timeout_seconds: u32,
     /// Tells whether a later slot is due already.
     pub schedule: Schedule,
+    /// The execution before was no success.
+    pub after_failure: bool,
 }
 
 /// Names one claim.
@@ -65,7 +67,10 @@ pub struct SlotLease {
 /// came to its end; it must not run for that.
 const SELECT_DUE: &str = "SELECT slots.script_id, slots.org_id, slots.scheduled_at, \
     slots.lease_token, scripts.name, scripts.version_id, scripts.parameters, scripts.env_vars, \
-    scripts.timeout_seconds, scripts.cron_expression, scripts.interval_seconds, scripts.timezone \
+    scripts.timeout_seconds, scripts.cron_expression, scripts.interval_seconds, scripts.timezone, \
+    COALESCE((SELECT before.status <> 'success' FROM script_executions AS before \
+    WHERE before.script_id = slots.script_id ORDER BY before.id DESC LIMIT 1), (1 = 0)) \
+    AS after_failure \
     FROM slots JOIN scripts ON scripts.id = slots.script_id AND scripts.org_id = slots.org_id \
     WHERE slots.scheduled_at <= $1 AND (slots.leased_until IS NULL OR slots.leased_until <= $2) \
     AND slots.location = $3 AND scripts.is_enabled ORDER BY slots.scheduled_at LIMIT $4";
@@ -92,6 +97,7 @@ struct DueRow {
     cron_expression: Option<String>,
     interval_seconds: Option<i64>,
     timezone: String,
+    after_failure: bool,
 }
 
 /// A schedule as its columns give it.
@@ -121,6 +127,7 @@ impl DueRow {
             version_id: ScriptVersionId::from_uuid(self.version_id),
             scheduled_at: self.scheduled_at,
             lease_token: self.lease_token + 1,
+            after_failure: self.after_failure,
             parameters: serde_json::from_value(self.parameters.0).map_err(corrupt)?,
             env_vars: serde_json::from_value(self.env_vars.0).map_err(corrupt)?,
         })

@@ -32,6 +32,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("post", "/api/v1/scripts/{script_id}/run"),
     ("get", "/api/v1/scripts/{script_id}/executions"),
     ("get", "/api/v1/executions/{execution_id}"),
+    ("get", "/api/v1/executions/{execution_id}/recording"),
 ];
 
 const SOME_ID: &str = "018f3b3e-0000-7000-8000-000000000000";

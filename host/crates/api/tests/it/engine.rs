@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use vedette_api::{RunNow, ScriptEngine, SourceError};
 use vedette_core::{
-    ErrorClass, LogLevel, LogLine, Outcome, RequestRecord, SourceLanguage, Status, Step, StepKind,
-    Verdict,
+    ErrorClass, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, SourceLanguage, Status,
+    Step, StepKind, Verdict,
 };
 
 #[derive(Default)]
@@ -92,6 +92,7 @@ impl ScriptEngine for TestEngine {
                 timestamp: "2026-11-24T12:00:01Z".parse().unwrap(),
             }],
             flags: Vec::new(),
+            recording: Some(RecordingText::new(r#"{"format":1}"#.to_owned())),
         }
     }
 

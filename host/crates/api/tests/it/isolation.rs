@@ -22,6 +22,11 @@ fn operations(script: &str, execution: &str) -> Vec<(&'static str, String, Optio
         ("POST", format!("/api/v1/scripts/{script}/run"), None),
         ("GET", format!("/api/v1/scripts/{script}/executions"), None),
         ("GET", format!("/api/v1/executions/{execution}"), None),
+        (
+            "GET",
+            format!("/api/v1/executions/{execution}/recording"),
+            None,
+        ),
     ]
 }
 
@@ -37,6 +42,7 @@ async fn everything(
         format!("/api/v1/scripts/{script}"),
         format!("/api/v1/scripts/{script}/executions"),
         format!("/api/v1/executions/{execution}"),
+        format!("/api/v1/executions/{execution}/recording"),
     ] {
         let answer = world.get(account, &path).await;
         assert_eq!(answer.status, 200, "{path}");

@@ -221,3 +221,26 @@ async fn a_script_that_is_deleted_takes_its_run_along() {
     world.engine.waiting.may_end.add_permits(1);
     assert_eq!(client.await.unwrap().unwrap().status(), 404);
 }
+
+#[tokio::test]
+async fn a_recording_is_given_as_it_was_kept() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let script = world.script(&anna, json!({})).await;
+    let execution = world.execution(&anna, &script).await;
+    let path = format!("/api/v1/executions/{execution}/recording");
+    let kept = world.get(&anna, &path).await;
+    assert_eq!((kept.status, kept.text.as_str()), (200, r#"{"format":1}"#));
+    assert_eq!(kept.header(header::CONTENT_TYPE), "application/json");
+
+    // An execution that has none is answered as one that is not there.
+    let limited = json!({ "parameters": { "act": "limit" } });
+    let script = world.script(&anna, limited).await;
+    let execution = world.execution(&anna, &script).await;
+    for id in [execution.as_str(), "018f3b3e-0000-7000-8000-000000000000"] {
+        let path = format!("/api/v1/executions/{id}/recording");
+        assert_eq!(world.get(&anna, &path).await.status, 404, "{id}");
+    }
+    let path = "/api/v1/executions/nonsense/recording";
+    assert_eq!(world.get(&anna, path).await.status, 400);
+}

@@ -21,7 +21,13 @@ use crate::{
 
 /// A request in flight.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Pending(State);
+pub struct Pending {
+    /// Which of the guest's requests it is, from 0.
+    number: u32,
+    state: State,
+    /// Its answer is on the tape.
+    is_kept: bool,
+}
 
 enum State {
     Running(Task),
@@ -41,7 +47,7 @@ impl Drop for Task {
 impl Pending {
     /// Polls the request; true once its answer is here.
     fn poll_ready(&mut self, cx: &mut std::task::Context<'_>, network: &dyn Network) -> bool {
-        if let State::Running(task) = &mut self.0 {
+        if let State::Running(task) = &mut self.state {
             let Poll::Ready(joined) = Pin::new(&mut task.0).poll(cx) else {
                 return false;
             };
@@ -53,7 +59,7 @@ impl Pending {
                     "the request could not be made".to_owned(),
                 ))
             });
-            self.0 = State::Ready(Box::new(answer));
+            self.state = State::Ready(Box::new(answer));
         }
         true
     }
@@ -75,9 +81,11 @@ impl HostPendingResponse for RunState {
         &mut self,
         pending: Resource<Pending>,
     ) -> wasmtime::Result<Result<Response, FetchError>> {
+        if let State::Running(_) = self.table.get(&pending)?.state {
+            self.wait(std::slice::from_ref(&pending), None).await?;
+        }
         let pending = self.table.get_mut(&pending)?;
-        pending.ready(self.network.as_ref()).await;
-        Ok(match std::mem::replace(&mut pending.0, State::Taken) {
+        Ok(match std::mem::replace(&mut pending.state, State::Taken) {
             State::Ready(answer) => (*answer).map(Response::from).map_err(FetchError::from),
             State::Running(_) | State::Taken => Err(FetchError::InvalidRequest(
                 "the response was taken before".to_owned(),
@@ -93,22 +101,40 @@ impl HostPendingResponse for RunState {
 
 impl Host for RunState {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, FetchError>> {
-        let answer = match self.network.fetch(request.into()) {
-            Ok(fetching) => fetching.await,
-            Err(refused) => Err(refused),
+        let pending = match self.start(request)? {
+            Ok(pending) => pending,
+            Err(refused) => return Ok(Err(refused)),
         };
-        Ok(answer.map(Response::from).map_err(FetchError::from))
+        let position = pending.rep();
+        let answer = self.take(pending).await?;
+        self.table.delete(Resource::<Pending>::new_own(position))?;
+        Ok(answer)
     }
 
     fn start(
         &mut self,
         request: Request,
     ) -> wasmtime::Result<Result<Resource<Pending>, FetchError>> {
-        let fetching = match self.network.fetch(request.into()) {
+        let request = egress::Request::from(request);
+        let number = self.requests_started;
+        self.requests_started += 1;
+        if let Some(tape) = &mut self.tape {
+            tape.keep_request(&request, self.guest_clock.elapsed_ms());
+        }
+        let fetching = match self.network.fetch(request) {
             Ok(fetching) => fetching,
-            Err(refused) => return Ok(Err(refused.into())),
+            Err(refused) => {
+                if let Some(tape) = &mut self.tape {
+                    tape.keep_refusal(number, &refused);
+                }
+                return Ok(Err(refused.into()));
+            }
         };
-        let pending = Pending(State::Running(Task(tokio::spawn(fetching))));
+        let pending = Pending {
+            number,
+            state: State::Running(Task(tokio::spawn(fetching))),
+            is_kept: false,
+        };
         Ok(self
             .table
             .push(pending)
@@ -123,13 +149,49 @@ impl Host for RunState {
         if pending.is_empty() && timeout_ms.is_none() {
             return Ok(Vec::new());
         }
-        for handle in &pending {
-            self.table.get(handle)?;
+        self.wait(&pending, timeout_ms).await
+    }
+}
+
+impl RunState {
+    /// Waits until a request is ready or the time is over: whatever a guest waits for, it waits
+    /// here, and only here its clock goes on. Answers positions in `pending`.
+    async fn wait(
+        &mut self,
+        pending: &[Resource<Pending>],
+        timeout_ms: Option<u32>,
+    ) -> wasmtime::Result<Vec<u32>> {
+        let mut numbers = Vec::with_capacity(pending.len());
+        for handle in pending {
+            numbers.push(self.table.get(handle)?.number);
         }
+        let ready = if let Some(replay) = &self.replay {
+            let ready = replay.wait(&numbers, timeout_ms)?;
+            self.guest_clock.go_to(replay.elapsed_ms());
+            for position in &ready {
+                let pending = self.table.get_mut(&pending[*position as usize])?;
+                pending.ready(self.network.as_ref()).await;
+            }
+            ready
+        } else {
+            let ready = self.wait_for_real(pending, timeout_ms).await;
+            let waited_ms = if ready.is_empty() { timeout_ms } else { None };
+            self.guest_clock.catch_up(waited_ms.unwrap_or(0).into());
+            ready
+        };
+        self.keep_wait(pending, numbers, timeout_ms, &ready)?;
+        Ok(ready)
+    }
+
+    async fn wait_for_real(
+        &mut self,
+        pending: &[Resource<Pending>],
+        timeout_ms: Option<u32>,
+    ) -> Vec<u32> {
         let (table, network) = (&mut self.table, self.network.as_ref());
         let any = poll_fn(|cx| {
             let mut ready = Vec::new();
-            for (position, handle) in (0u32..).zip(&pending) {
+            for (position, handle) in (0u32..).zip(pending) {
                 let is_ready = table
                     .get_mut(handle)
                     .is_ok_and(|pending| pending.poll_ready(cx, network));
@@ -144,13 +206,35 @@ impl Host for RunState {
             }
         });
         let Some(ms) = timeout_ms else {
-            return Ok(any.await);
+            return any.await;
         };
         let limit = Duration::from_millis(ms.into());
-        let ready = tokio::time::timeout(limit, any)
+        tokio::time::timeout(limit, any)
             .map(Result::unwrap_or_default)
-            .await;
-        Ok(ready)
+            .await
+    }
+
+    /// Puts a wait and the answers that came with it on the tape.
+    fn keep_wait(
+        &mut self,
+        pending: &[Resource<Pending>],
+        numbers: Vec<u32>,
+        timeout_ms: Option<u32>,
+        ready: &[u32],
+    ) -> wasmtime::Result<()> {
+        let Some(tape) = &mut self.tape else {
+            return Ok(());
+        };
+        for position in ready {
+            let pending = self.table.get_mut(&pending[*position as usize])?;
+            if let State::Ready(answer) = &pending.state
+                && !std::mem::replace(&mut pending.is_kept, true)
+            {
+                tape.keep_answer(pending.number, answer);
+            }
+        }
+        tape.keep_wait(self.guest_clock.elapsed_ms(), timeout_ms, numbers, ready);
+        Ok(())
     }
 }
 

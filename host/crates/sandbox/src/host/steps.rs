@@ -25,6 +25,10 @@ impl Host for RunState {
 
 impl RunState {
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        match self.replay {
+            None => self.guest_clock.since_start(),
+            // What a step waited for then, it did not wait for now.
+            Some(_) => Duration::from_millis(self.guest_clock.elapsed_ms()),
+        }
     }
 }

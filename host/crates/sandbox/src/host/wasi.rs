@@ -1,9 +1,10 @@
 //! The few functions of WASI 0.2 that the engine's C and Rust libraries call.
 //!
 //! Everything else that the engine imports is linked as a trap: no files, no sockets, no process,
-//! no environment of the host. Clocks are cut to whole milliseconds, which is fine enough for a
-//! check and too coarse for a timing attack.
+//! no environment of the host. Clocks stand still while the guest computes, and all random numbers
+//! come from the seed of the run: see `world`.
 
+use chacha20::rand_core::Rng as _;
 use wasmtime::{
     StoreContextMut,
     component::{Component, ComponentType, Linker, Lower},
@@ -60,8 +61,9 @@ pub(crate) fn link(linker: &mut Linker<RunState>, component: &Component) -> wasm
             "wasi:random/insecure-seed" => {
                 linker
                     .instance(name)?
-                    .func_wrap("insecure-seed", |_: Cx<'_>, (): ()| {
-                        Ok(((random_u64()?, random_u64()?),))
+                    .func_wrap("insecure-seed", |mut cx: Cx<'_>, (): ()| {
+                        let random = &mut cx.data_mut().random;
+                        Ok(((random.next_u64(), random.next_u64()),))
                     })?;
             }
             "wasi:cli/environment" => {
@@ -90,7 +92,7 @@ fn pay_for_call(cx: &mut Cx<'_>) -> wasmtime::Result<()> {
 
 fn wall_clock_now(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(Datetime,)> {
     pay_for_call(&mut cx)?;
-    let millis = u64::try_from(cx.data().clock.now().timestamp_millis()).unwrap_or(0);
+    let millis = cx.data().guest_clock.wall_ms();
     let nanoseconds = u32::try_from(millis % 1_000 * NANOS_PER_MILLI)?;
     Ok((Datetime {
         seconds: millis / 1_000,
@@ -100,25 +102,22 @@ fn wall_clock_now(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(Datetime,)> {
 
 fn monotonic_clock_now(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
     pay_for_call(&mut cx)?;
-    let millis = u64::try_from(cx.data().started.elapsed().as_millis())?;
-    Ok((MONOTONIC_START_NANOS + millis * NANOS_PER_MILLI,))
+    let millis = cx.data().guest_clock.elapsed_ms();
+    let nanos = millis.saturating_mul(NANOS_PER_MILLI);
+    Ok((MONOTONIC_START_NANOS.saturating_add(nanos),))
 }
 
-fn get_random_bytes(_: Cx<'_>, (len,): (u64,)) -> wasmtime::Result<(Vec<u8>,)> {
+fn get_random_bytes(mut cx: Cx<'_>, (len,): (u64,)) -> wasmtime::Result<(Vec<u8>,)> {
     if len > RANDOM_BYTES {
         return Err(format_err!(
             "{len} random bytes asked for, at most {RANDOM_BYTES} a call"
         ));
     }
     let mut bytes = vec![0; usize::try_from(len)?];
-    getrandom::fill(&mut bytes)?;
+    cx.data_mut().random.fill_bytes(&mut bytes);
     Ok((bytes,))
 }
 
-fn get_random_u64(_: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
-    Ok((random_u64()?,))
-}
-
-fn random_u64() -> wasmtime::Result<u64> {
-    Ok(getrandom::u64()?)
+fn get_random_u64(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
+    Ok((cx.data_mut().random.next_u64(),))
 }

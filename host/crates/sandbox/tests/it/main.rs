@@ -7,11 +7,14 @@ mod crypto;
 mod examples;
 mod limits;
 mod modules;
+mod recordings;
+mod replay;
 mod requests;
 mod scripts;
 mod server;
 mod site;
 mod surface;
+mod time;
 mod typescript;
 
 use std::{collections::BTreeMap, sync::OnceLock};

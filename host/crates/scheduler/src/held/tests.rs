@@ -26,6 +26,7 @@ fn held() -> HeldSlot {
         env_vars: BTreeMap::new(),
         timeout_seconds: 3,
         schedule: Schedule::cron("*/10 * * * * *", "UTC").expect("a cron text that parses"),
+        after_failure: false,
     };
     HeldSlot::new(
         claimed,

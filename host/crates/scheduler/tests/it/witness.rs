@@ -127,5 +127,6 @@ fn success(data: Option<serde_json::Value>) -> Outcome {
         steps: Vec::new(),
         logs: Vec::new(),
         flags: Vec::new(),
+        recording: None,
     }
 }

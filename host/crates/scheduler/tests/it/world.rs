@@ -128,6 +128,7 @@ impl World {
             parameters: Map::new(),
             env_vars: BTreeMap::new(),
             timeout: Duration::from_secs(30),
+            after_failure: false,
         }
     }
 

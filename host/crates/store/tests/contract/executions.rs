@@ -78,6 +78,7 @@ fn full_outcome(now: DateTime<Utc>) -> Outcome {
             })
             .collect(),
         flags: vec![Flag::LogTruncated],
+        recording: None,
     }
 }
 

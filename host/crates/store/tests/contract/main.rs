@@ -7,6 +7,7 @@ mod connect;
 mod executions;
 mod foreign_hands;
 mod races;
+mod recordings;
 mod schema;
 mod scripts;
 mod slots;

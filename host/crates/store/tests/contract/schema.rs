@@ -150,6 +150,12 @@ async fn claims_and_pages_use_their_indexes() {
             "script_executions_script",
         ),
         ("SELECT org_id, id FROM scripts", "scripts_deleted"),
+        ("SELECT slots.script_id", "script_executions_script"),
+        (
+            "SELECT status FROM script_executions",
+            "script_executions_script",
+        ),
+        ("DELETE FROM script_recordings", "script_recordings_script"),
     ] {
         let statements = vedette_store::all_sql();
         let sql = statements

@@ -1,6 +1,7 @@
 //! Executions.
 
 pub(crate) mod get;
+pub(crate) mod recording;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
