@@ -215,7 +215,7 @@ async fn jwt_crud() {
 
     // Cleaned up all the same.
     let outcome = make_order(Orders::Garbles).await;
-    assert_failure(&outcome, "step \"read back\": expected the order { item: ");
+    assert_failure(&outcome, "step \"read back\": expected the order { ");
     assert_failure(&outcome, "at amount: 3 instead of 2");
     assert_eq!(
         step_names(&outcome)[1..],
