@@ -224,7 +224,7 @@ function* tags(html) {
     const start = at + (isEnd ? 2 : 1);
     const first = html.charCodeAt(start) | 0x20;
     if (first < 0x61 || first > 0x7a) {
-      if (html.startsWith('<!--', at)) at = html.indexOf('-->', at + 4);
+      if (html.charCodeAt(at + 1) === EXCLAMATION_MARK && html.startsWith('<!--', at)) at = html.indexOf('-->', at + 4);
       if (at < 0) return;
       at++;
       continue;
