@@ -118,6 +118,7 @@ fn get_random_bytes(mut cx: Cx<'_>, (len,): (u64,)) -> wasmtime::Result<(Vec<u8>
     Ok((bytes,))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form that the linker takes")]
 fn get_random_u64(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
     Ok((cx.data_mut().random.next_u64(),))
 }

@@ -75,7 +75,7 @@ pub(super) fn placeholder(name: &str) -> String {
 impl Redactor {
     pub(super) fn new(variables: &BTreeMap<String, String>) -> Self {
         let patterns = variables
-            .into_iter()
+            .iter()
             .filter(|(_, value)| value.len() >= LEAST_VALUE_BYTES)
             .map(|(name, value)| Pattern {
                 value: value.clone(),

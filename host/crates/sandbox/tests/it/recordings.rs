@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use vedette_core::Status;
 use vedette_sandbox::{Recording, RecordingError};
@@ -46,10 +47,10 @@ async fn values_of_variables_are_nowhere_in_it() {
     let (outcome, recording) = record(LEAKY, inputs(params, ENV), BYTES).await;
     assert_eq!(outcome.status, Status::Failure, "{outcome:#?}");
     let text = recording.to_json(true);
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
     for value in [TOKEN, PASSWORD, PIN] {
         let json = serde_json::to_string(value).unwrap();
-        let percent: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let percent: Vec<_> = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let percent = percent.concat();
         let form = value.replace(' ', "+");
         // Without the ends, which depend on what stands beside it.
         let base64 = STANDARD.encode(value);
@@ -187,13 +188,105 @@ fn parse_with(recording: &Recording, change: impl FnOnce(&mut Value)) -> Result<
     Recording::parse(value.to_string().as_bytes()).map_err(|error| error.to_string())
 }
 
+type Change = fn(&mut Value);
+
+/// What is no recording, and a word of the reason.
+const NO_RECORDINGS: &[(Change, &str)] = &[
+    (|v| v["format"] = json!(2), "format 2"),
+    (|v| v["format"] = json!("1"), "format \"1\""),
+    (|v| v["surprise"] = json!(1), "surprise"),
+    (|v| v["language"] = json!("cobol"), "cobol"),
+    (|v| v["source"] = json!("export default 1;"), "source"),
+    (|v| v["seed"] = json!("00"), "seed"),
+    (|v| v["seed"] = json!("zz".repeat(32)), "seed"),
+    (
+        |v| v["started_at"] = json!("-262143-01-01T00:00:00Z"),
+        "started_at",
+    ),
+    (
+        |v| v["started_at"] = json!("+262142-12-31T23:59:59Z"),
+        "started_at",
+    ),
+    (|v| v["limits"]["fuel"] = json!(u64::MAX), "limits"),
+    (|v| v["limits"]["memory_bytes"] = json!(u64::MAX), "limits"),
+    (|v| v["limits"]["wall_ms"] = json!(u64::MAX), "limits"),
+    (|v| v["limits"]["fuel"] = json!(1e300), "invalid type"),
+    (|v| v["outcome"]["fuel_used"] = json!(u64::MAX), "limits"),
+    (|v| v["outcome"]["status"] = json!("fine"), "fine"),
+    (
+        |v| v["waits"][0]["elapsed_ms"] = json!(u64::MAX),
+        "elapsed_ms",
+    ),
+    (
+        |v| v["waits"][0]["pending"] = json!([7]),
+        "ready that is not pending",
+    ),
+    (
+        |v| v["waits"][0]["ready"] = json!([7]),
+        "ready that is not pending",
+    ),
+    (
+        |v| v["waits"][0] = json!({"elapsed_ms": 1, "pending": [7]}),
+        "pending that is not there",
+    ),
+    (|v| v["requests"] = json!([]), "pending that is not there"),
+    (
+        |v| v["requests"][0]["started_ms"] = json!(u64::MAX),
+        "started_ms",
+    ),
+    (
+        |v| v["requests"][0]["answer"]["response"]["status"] = json!(7),
+        "status",
+    ),
+    (
+        |v| v["requests"][0]["answer"]["response"]["status"] = json!(70_000),
+        "70000",
+    ),
+    (
+        |v| v["requests"][0]["answer"]["response"]["body"] = json!({"base64": "!"}),
+        "base64",
+    ),
+    (
+        |v| v["requests"][0]["answer"] = json!({"error": "weird"}),
+        "weird",
+    ),
+    (|v| v["env"] = json!(["A=B\u{0}"]), "env"),
+    (|v| v["params"] = json!([]), "invalid type"),
+];
+
+/// What is possible but not true.
+const LIES: &[Change] = &[
+    |v| v["requests"][0]["answer"]["response"]["body"] = json!("other"),
+    |v| {
+        v["requests"][0]["answer"]["response"]["timings"] = json!({"dns": u64::MAX, "connect": u64::MAX,
+            "tls": u64::MAX, "first_byte": u64::MAX, "download": u64::MAX, "total": u64::MAX})
+    },
+    |v| v["requests"][0]["answer"] = Value::Null,
+    |v| {
+        v["requests"][0]["answer"] =
+            json!({"error": {"denied": {"stage": "nowhere", "rule": "none"}}})
+    },
+    |v| v["requests"][0]["url"] = json!("http://elsewhere.example/"),
+    |v| v["requests"][0]["is_refused"] = json!(true),
+    |v| v["requests"][0]["measured"] = Value::Null,
+    |v| v["waits"] = json!([]),
+    |v| v["waits"][0] = json!({"elapsed_ms": 1, "pending": [0], "ready": [0, 0]}),
+    |v| v["waits"][0] = json!({"elapsed_ms": 1, "pending": [0, 0], "ready": [0]}),
+    |v| v["limits"] = json!({"fuel": 0, "memory_bytes": 0, "wall_ms": 0}),
+];
+
+const HONEST: &str = "export default async ({ params }) => { const r = await fetch(params.base + '/'); \
+    return { success: r.ok, data: await r.text() }; };";
+
+async fn honest() -> Recording {
+    let server = Server::start().await;
+    let inputs = inputs(json!({ "base": server.url("") }), &[]);
+    record(HONEST, inputs, BYTES).await.1
+}
+
 #[tokio::test]
 async fn hostile_files_are_refused_with_a_reason() {
-    let server = Server::start().await;
-    let source = "export default async ({ params }) => { const r = await fetch(params.base + '/'); \
-        return { success: r.ok, data: await r.text() }; };";
-    let inputs = inputs(json!({ "base": server.url("") }), &[]);
-    let (_, recording) = record(source, inputs, BYTES).await;
+    let recording = honest().await;
     assert!(parse_with(&recording, |_| ()).is_ok());
     for text in [
         "",
@@ -210,114 +303,39 @@ async fn hostile_files_are_refused_with_a_reason() {
         assert!(matches!(error, RecordingError::Malformed(_)), "{error}");
     }
     assert!(Recording::parse(b"\xff\xfe").is_err());
-    type Change = fn(&mut Value);
-    let changes: &[(Change, &str)] = &[
-        (|v| v["format"] = json!(2), "format 2"),
-        (|v| v["format"] = json!("1"), "format \"1\""),
-        (|v| v["surprise"] = json!(1), "surprise"),
-        (|v| v["language"] = json!("cobol"), "cobol"),
-        (|v| v["source"] = json!("export default 1;"), "source"),
-        (|v| v["seed"] = json!("00"), "seed"),
-        (|v| v["seed"] = json!("zz".repeat(32)), "seed"),
-        (
-            |v| v["started_at"] = json!("-262143-01-01T00:00:00Z"),
-            "started_at",
-        ),
-        (
-            |v| v["started_at"] = json!("+262142-12-31T23:59:59Z"),
-            "started_at",
-        ),
-        (|v| v["limits"]["fuel"] = json!(u64::MAX), "limits"),
-        (|v| v["limits"]["memory_bytes"] = json!(u64::MAX), "limits"),
-        (|v| v["limits"]["wall_ms"] = json!(u64::MAX), "limits"),
-        (|v| v["limits"]["fuel"] = json!(1e300), "invalid type"),
-        (|v| v["outcome"]["fuel_used"] = json!(u64::MAX), "limits"),
-        (|v| v["outcome"]["status"] = json!("fine"), "fine"),
-        (
-            |v| v["waits"][0]["elapsed_ms"] = json!(u64::MAX),
-            "elapsed_ms",
-        ),
-        (
-            |v| v["waits"][0]["pending"] = json!([7]),
-            "ready that is not pending",
-        ),
-        (
-            |v| v["waits"][0]["ready"] = json!([7]),
-            "ready that is not pending",
-        ),
-        (
-            |v| v["waits"][0] = json!({"elapsed_ms": 1, "pending": [7]}),
-            "pending that is not there",
-        ),
-        (|v| v["requests"] = json!([]), "pending that is not there"),
-        (
-            |v| v["requests"][0]["started_ms"] = json!(u64::MAX),
-            "started_ms",
-        ),
-        (
-            |v| v["requests"][0]["answer"]["response"]["status"] = json!(7),
-            "status",
-        ),
-        (
-            |v| v["requests"][0]["answer"]["response"]["status"] = json!(70_000),
-            "70000",
-        ),
-        (
-            |v| v["requests"][0]["answer"]["response"]["body"] = json!({"base64": "!"}),
-            "base64",
-        ),
-        (
-            |v| v["requests"][0]["answer"] = json!({"error": "weird"}),
-            "weird",
-        ),
-        (|v| v["env"] = json!(["A=B\u{0}"]), "env"),
-        (|v| v["params"] = json!([]), "invalid type"),
-    ];
-    for (number, (change, expected)) in changes.iter().enumerate() {
-        let error = parse_with(&recording, change).expect_err(&number.to_string());
-        assert!(error.contains(expected), "{number}: {error}");
+    for (number, (change, expected)) in NO_RECORDINGS.iter().enumerate() {
+        match parse_with(&recording, change) {
+            Ok(_) => panic!("{number}: it is taken"),
+            Err(error) => assert!(error.contains(expected), "{number}: {error}"),
+        }
     }
+}
 
-    // What is possible but not true: another outcome, and no panic.
-    let lies: &[Change] = &[
-        |v| v["requests"][0]["answer"]["response"]["body"] = json!("other"),
-        |v| {
-            v["requests"][0]["answer"]["response"]["timings"] = json!({"dns": u64::MAX, "connect": u64::MAX,
-            "tls": u64::MAX, "first_byte": u64::MAX, "download": u64::MAX, "total": u64::MAX})
-        },
-        |v| v["requests"][0]["answer"] = Value::Null,
-        |v| {
-            v["requests"][0]["answer"] =
-                json!({"error": {"denied": {"stage": "nowhere", "rule": "none"}}})
-        },
-        |v| v["requests"][0]["url"] = json!("http://elsewhere.example/"),
-        |v| v["requests"][0]["is_refused"] = json!(true),
-        |v| v["requests"][0]["measured"] = Value::Null,
-        |v| v["waits"] = json!([]),
-        |v| v["waits"][0] = json!({"elapsed_ms": 1, "pending": [0], "ready": [0, 0]}),
-        |v| v["waits"][0] = json!({"elapsed_ms": 1, "pending": [0, 0], "ready": [0]}),
-        |v| v["limits"] = json!({"fuel": 0, "memory_bytes": 0, "wall_ms": 0}),
-    ];
-    for (number, lie) in lies.iter().enumerate() {
+#[tokio::test]
+async fn a_file_that_lies_comes_to_another_outcome() {
+    let recording = honest().await;
+    for (number, lie) in LIES.iter().enumerate() {
         let recording = parse_with(&recording, |v| {
             v["outcome"]["fuel_used"] = json!(0);
             v["outcome"]["result"]["data"] = json!("nothing like it");
             lie(v);
         });
-        let recording = recording.expect(&number.to_string());
-        let replayed = replay_with(&recording, source, &[]).await;
+        let recording = recording.unwrap_or_else(|error| panic!("{number}: {error}"));
+        let replayed = replay_with(&recording, HONEST, &[]).await;
         assert!(!replayed.same_outcome, "{number}: {replayed:#?}");
     }
+    let honest = replay_with(&recording, HONEST, &[]).await;
+    assert!(honest.same_outcome && honest.same_fuel);
+    assert_eq!(data(&honest.outcome), "ok");
+}
 
-    let other = parse_with(&recording, |v| v["engine"] = json!("0".repeat(64))).unwrap();
-    let bytecode = sandbox().compile(source, JS).await.unwrap();
+#[tokio::test]
+async fn another_engine_is_named() {
+    let other = parse_with(&honest().await, |v| v["engine"] = json!("0".repeat(64))).unwrap();
+    let bytecode = sandbox().compile(HONEST, JS).await.unwrap();
+    let none = std::collections::BTreeMap::new();
     let error = sandbox()
-        .replay(
-            &Arc::new(other),
-            source,
-            &bytecode,
-            &std::collections::BTreeMap::new(),
-        )
+        .replay(&Arc::new(other), HONEST, &bytecode, &none)
         .await
         .unwrap_err();
     assert!(
@@ -326,7 +344,4 @@ async fn hostile_files_are_refused_with_a_reason() {
             .contains("recorded with the engine 000000000000…"),
         "{error}"
     );
-    let honest = replay_with(&recording, source, &[]).await;
-    assert!(honest.same_outcome && honest.same_fuel);
-    assert_eq!(data(&honest.outcome), "ok");
 }
