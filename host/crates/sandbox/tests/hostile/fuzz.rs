@@ -44,19 +44,20 @@ fn fuzz<S: Strategy>(
     let seconds = setting("VEDETTE_FUZZ_SECONDS").map_or(2, |text| text.parse().unwrap());
     let runtime = Runtime::new().unwrap();
     let _alone = runtime.block_on(alone());
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases: 16,
         failure_persistence: None,
         max_shrink_iters: 2_000,
         ..Config::default()
-    });
+    };
     // Compiling the engine is not part of it.
     sandbox();
     let (started, cases) = (process::processor_time(), Cell::new(0_u64));
     let spent = || process::processor_time().saturating_sub(started);
     // The first cases are run whatever they take.
     while cases.get() == 0 || spent() < Duration::from_secs(seconds) {
-        let ended = runner.run(strategy, |value| {
+        // A runner counts over all that it runs, and does nothing once it has its number.
+        let ended = TestRunner::new(config.clone()).run(strategy, |value| {
             cases.set(cases.get() + 1);
             property(&runtime, value)
         });

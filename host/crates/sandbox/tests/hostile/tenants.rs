@@ -33,7 +33,7 @@ const READER: &str = "
   if (new Uint8Array(growing).indexOf(0xC5) !== -1) found.push('grown buffer');
   return { success: found.length === 0, data: [found, params.tenant, env.NAME] };";
 
-/// X26. That the memory itself is fresh is a unit test of `engine.rs`; here is what a script sees.
+/// X26, as far as a script sees it: JavaScript cannot read memory that it was not given.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_one_tenant_is_seen_by_the_next() {
     let _alone = alone().await;

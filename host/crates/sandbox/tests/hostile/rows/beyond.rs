@@ -36,7 +36,7 @@ fn texts() -> Vec<Row> {
             "console.log(new Date(NaN), new Date(8.64e15), -0, 2n ** 64n, Symbol(), /x/, new URL('a:b')); return { success: true };",
         ]),
         row("B12", &[FUEL, MEMORY, SUCCESS]).bodies(&[
-            "console.log({ get a() { for (;;) {} } });",
+            "console.log({ get a() { for (;;) {} } }); return { success: true };",
             "console.log(new Proxy({}, { ownKeys() { for (;;) {} } }));",
             "console.log(Array(1e9)); return { success: true };",
             "const wide = {}; for (let i = 0; i < 1e6; i++) wide[i] = wide; console.log(wide); return { success: true };",
