@@ -1,9 +1,11 @@
+/// <reference path="./vedette-assert.d.ts" />
 // Types of what a check finds. Use them with the language's own library and no other:
 //
 //   // tsconfig.json
 //   { "compilerOptions": { "lib": ["ES2023"], "types": [], "strict": true }, "files": ["monitor.ts", "vedette.d.ts"] }
 //
-// Names and shapes are those of the web's standards; what is Vedette's own says so.
+// Names and shapes are those of the web's standards; what is Vedette's own says so. The built-in module
+// `vedette:assert` has a file of its own beside this one.
 
 // ---------------------------------------------------------------- the check
 
@@ -480,7 +482,3 @@ declare class Crypto {
   readonly subtle: SubtleCrypto;
 }
 declare var crypto: Crypto;
-
-// ---------------------------------------------------------------- modules
-
-// `declare module "vedette:assert"` follows here.

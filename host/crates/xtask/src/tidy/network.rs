@@ -40,6 +40,10 @@ const OPENERS: &[&str] = &[
 const ALLOWED: &[(&str, &str)] = &[
     ("host/crates/egress/src/", "it is the guard"),
     (
+        "host/src/commands/bench/parked.rs",
+        "listens on loopback with a long queue, and dials nothing",
+    ),
+    (
         "host/src/commands/bench/ready.rs",
         "times the start of a server that it has started itself, on loopback",
     ),
