@@ -19,13 +19,14 @@ export function ask(name, ...values) {
   return fail(answer.slice(0, space), answer.slice(space + 1));
 }
 
-/** The buffer of a `BufferSource`; not a copy where a whole buffer is given. */
+/** The buffer of a `BufferSource`; not a copy where a whole buffer is given. One that was transferred is empty. */
 export function bytesOf(source, what = 'data') {
-  if (ArrayBuffer.isView(source)) {
-    const { buffer, byteOffset, byteLength } = source;
+  const isView = ArrayBuffer.isView(source);
+  if (isView || source instanceof ArrayBuffer) {
+    const { buffer, byteOffset, byteLength } = isView ? source : { buffer: source, byteOffset: 0, byteLength: source.byteLength };
+    if (buffer.detached) return new ArrayBuffer(0);
     return byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
   }
-  if (source instanceof ArrayBuffer) return source;
   throw new TypeError(`${what} must be an ArrayBuffer or a view of one`);
 }
 
