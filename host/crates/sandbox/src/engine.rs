@@ -174,7 +174,7 @@ pub(crate) fn load_or_compile(
         match loaded {
             Ok(component) => return Ok(component),
             Err(error) => {
-                tracing::warn!(%error, name, "a cached component does not load; compiling anew")
+                tracing::warn!(%error, name, "a cached component does not load; compiling anew");
             }
         }
     }

@@ -59,7 +59,7 @@ impl Sandbox {
             Err(_) => Err(compile::too_slow(&limits)),
             Ok(Err(error)) => Err(classify(error, &store)),
             // Blanks are never longer than what they stand for, and keep the lines.
-            Ok(Ok(Ok(stripped))) if is_plausible(&stripped, source) => Ok(stripped),
+            Ok(Ok(Ok(javascript))) if is_plausible(&javascript, source) => Ok(javascript),
             Ok(Ok(Ok(_))) => Err(unreadable()),
             Ok(Ok(Err(error))) => {
                 let place = plausible_place(source, error.line, error.column);

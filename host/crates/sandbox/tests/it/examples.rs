@@ -155,14 +155,14 @@ fn order(state: Orders, kept: &Mutex<Option<Value>>, request: &Request) -> Reply
     // The signature is checked by the tests of `jwt.sign`; here it is that one is there.
     let token = request.header("authorization");
     if !token.starts_with("Bearer eyJ") || state == Orders::Refuses {
-        return Reply::json("403 Forbidden", json!({ "error": "signature" }));
+        return Reply::json("403 Forbidden", &json!({ "error": "signature" }));
     }
     let mut kept = kept.lock().unwrap();
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/orders") => {
             let mut made: Value = serde_json::from_str(&request.body).unwrap();
             made["id"] = "o-1".into();
-            let reply = Reply::json("201 Created", made.clone());
+            let reply = Reply::json("201 Created", &made);
             if state == Orders::Garbles {
                 made["amount"] = 3.into();
             }

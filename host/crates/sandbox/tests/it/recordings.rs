@@ -259,12 +259,12 @@ const LIES: &[Change] = &[
     |v| v["requests"][0]["answer"]["response"]["body"] = json!("other"),
     |v| {
         v["requests"][0]["answer"]["response"]["timings"] = json!({"dns": u64::MAX, "connect": u64::MAX,
-            "tls": u64::MAX, "first_byte": u64::MAX, "download": u64::MAX, "total": u64::MAX})
+            "tls": u64::MAX, "first_byte": u64::MAX, "download": u64::MAX, "total": u64::MAX});
     },
     |v| v["requests"][0]["answer"] = Value::Null,
     |v| {
         v["requests"][0]["answer"] =
-            json!({"error": {"denied": {"stage": "nowhere", "rule": "none"}}})
+            json!({"error": {"denied": {"stage": "nowhere", "rule": "none"}}});
     },
     |v| v["requests"][0]["url"] = json!("http://elsewhere.example/"),
     |v| v["requests"][0]["is_refused"] = json!(true),

@@ -37,7 +37,7 @@ impl Reply {
         Self::of("200 OK", "text/html; charset=utf-8", body)
     }
 
-    pub(crate) fn json(status: &'static str, body: impl ToString) -> Self {
+    pub(crate) fn json(status: &'static str, body: &impl ToString) -> Self {
         Self::of(status, "application/json", body.to_string())
     }
 

@@ -293,6 +293,7 @@ async fn the_largest_sources_keep_to_the_limits() {
 
 /// Tokens in any order: the parser may refuse them and may not break down.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn no_soup_of_tokens_breaks_the_parser() {
     const SOUPS: usize = 3_000;
     const TOKENS: &[&str] = &[

@@ -71,6 +71,7 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "script_recordings",
             "script_execution_logs",
             "script_executions",
             "slots",

@@ -22,6 +22,7 @@ async fn fuel_of(setup: &str, body: &str) -> u64 {
 /// Fuel is counted, not timed, so that these are the same on every machine. The bounds are a few
 /// times what `docs/writing-checks.md` says.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_operation_takes_a_small_part_of_the_fuel() {
     const RSA: &str = "const rs256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
         const key = await take('pkcs8', b64(vectors.rsa.pkcs8), rs256, 'sign');";
