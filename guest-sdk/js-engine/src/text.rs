@@ -92,7 +92,9 @@ fn decode_utf16(bytes: &[u8], read: fn([u8; 2]) -> u16, has_more: bool) -> Decod
     };
     for unit in char::decode_utf16(units) {
         decoded.is_malformed |= unit.is_err();
-        decoded.text.push(unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+        decoded
+            .text
+            .push(unit.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
     if is_cut {
         decoded.text.push(char::REPLACEMENT_CHARACTER);
