@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where in the life of a request a verdict fell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The text is not a URL.
@@ -82,7 +82,7 @@ impl Denial {
 
 /// Why no response came. The variants are those of `fetch-error` in `wit/v0.1.0/monitor.wit`, and
 /// [`FetchError::Platform`], which a guest sees as a limit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum FetchError {
     /// The guard refused.
     #[error("denied at stage {stage}: {rule}")]

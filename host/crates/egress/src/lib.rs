@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+mod allowance;
 mod body;
 mod client;
 mod error;
@@ -20,6 +21,7 @@ mod session;
 mod tls;
 pub mod url_rules;
 
+pub use allowance::Allowance;
 pub use error::{Denial, EgressError, FetchError, Stage};
 pub use facts::{Timings, TlsInfo};
 pub use policy::{Explanation, Guard, Policy};

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::{Deserialize, Serialize};
 
 use crate::{Denial, FetchError, SessionLimits, Stage, url_rules::MAX_URL_BYTES};
 
 /// What to do when the answer is a redirect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RedirectMode {
     /// Follow it, with every hop judged anew.
     #[default]
@@ -19,7 +20,7 @@ pub enum RedirectMode {
 }
 
 /// A request as a guest makes it. Nothing in it is believed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Request {
     /// The method; `get` and the like are taken as `GET` (Fetch standard, "normalize").
     pub method: String,

@@ -6,7 +6,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,11 +14,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Version, header};
 use reqwest::Client;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use vedette_core::RequestRecord;
 
 use crate::{
-    Denial, FetchError, Guard, RedirectMode, Request, Timings, TlsInfo,
+    Allowance, Denial, FetchError, Guard, RedirectMode, Request, Timings, TlsInfo,
     body::{self, Received},
     client,
     facts::{HOP, Hop, SharedHop},
@@ -35,7 +36,7 @@ const RECORDED_URL_BYTES: usize = 2 * 1024;
 const RECORDED_ERROR_BYTES: usize = 1024;
 
 /// What the requests of one run may use.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionLimits {
     /// Requests in all; redirects do not count. Free plans elsewhere allow 50.
     pub max_requests: u32,
@@ -81,7 +82,7 @@ impl Default for SessionLimits {
 }
 
 /// A whole response.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Response {
     /// Status code.
     pub status: u16,
@@ -114,11 +115,16 @@ struct Inner {
     turns: Semaphore,
     received: Received,
     client: OnceLock<Result<Client, FetchError>>,
-    records: Mutex<Vec<RequestRecord>>,
-    sent_bytes: AtomicUsize,
+    records: Mutex<Records>,
     platform_failed: AtomicBool,
     /// By authority: a reused connection makes no handshake to learn from.
     tls: Mutex<HashMap<String, TlsInfo>>,
+}
+
+/// The requests that were started, and what is left for more.
+struct Records {
+    allowance: Allowance,
+    list: Vec<RequestRecord>,
 }
 
 /// What stands in the record of a request that has not ended.
@@ -132,8 +138,10 @@ impl Session {
             turns: Semaphore::new(limits.max_concurrent),
             received: Received::default(),
             client: OnceLock::new(),
-            records: Mutex::default(),
-            sent_bytes: AtomicUsize::new(0),
+            records: Mutex::new(Records {
+                allowance: Allowance::new(&limits),
+                list: Vec::new(),
+            }),
             platform_failed: AtomicBool::new(false),
             tls: Mutex::default(),
             limits,
@@ -181,6 +189,7 @@ impl Session {
             .records
             .lock()
             .expect("no holder of this lock panics")
+            .list
             .clone()
     }
 }
@@ -189,25 +198,8 @@ impl Inner {
     /// The position of the new record.
     fn open_record(&self, request: &Request) -> Result<usize, FetchError> {
         let mut records = self.records.lock().expect("no holder of this lock panics");
-        let most = self.limits.max_requests;
-        if records.len() >= most as usize {
-            return Err(FetchError::Limit(format!(
-                "more than {most} requests in one run"
-            )));
-        }
-        let headers = request.headers.iter();
-        let bytes = request.url.len()
-            + request.body.as_ref().map_or(0, Vec::len)
-            + headers
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>();
-        let most = self.limits.max_total_request_bytes;
-        if self.sent_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > most {
-            return Err(FetchError::Limit(format!(
-                "more than {most} bytes of requests in one run"
-            )));
-        }
-        records.push(RequestRecord {
+        records.allowance.take(request)?;
+        records.list.push(RequestRecord {
             method: recorded(&request.method, MAX_METHOD_BYTES),
             url: recorded(&request.url, RECORDED_URL_BYTES),
             status: None,
@@ -223,7 +215,7 @@ impl Inner {
             body_bytes: 0,
             redirects: 0,
         });
-        Ok(records.len() - 1)
+        Ok(records.list.len() - 1)
     }
 
     fn close_record(
@@ -233,7 +225,7 @@ impl Inner {
         answer: &Result<(Response, u32), FetchError>,
     ) {
         let mut records = self.records.lock().expect("no holder of this lock panics");
-        let record = &mut records[position];
+        let record = &mut records.list[position];
         record.total_ms = ms(total);
         match answer {
             Err(error) => {
