@@ -1,16 +1,20 @@
 //! Source to bytecode, inside the sandbox: a hostile source meets the same walls as a hostile run.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use vedette_core::SourceLanguage;
 use wasmtime::{Store, Trap, format_err};
 
 use crate::{
     Limits, Sandbox,
+    engine::Machine,
     limits::{COMPILE_FUEL, COMPILE_WALL},
+    network::NoNetwork,
     run::{moved_too_much, new_store},
     state::RunState,
     verdict::error_text,
+    world::{GuestClock, World, new_seed},
 };
 
 /// The name of a script in error messages and stacks.
@@ -36,8 +40,38 @@ impl Bytecode {
         self.0.is_empty()
     }
 
+    /// Takes up what this very engine made in another process of ours.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn from_engine(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// What a source may not use up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    /// Linear memory.
+    Memory,
+    /// Fuel.
+    Computing,
+    /// The parser's stack.
+    Stack,
+    /// Bytes of the result.
+    Bytecode,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Computing => "computing",
+            Self::Stack => "stack (it is nested too deeply)",
+            Self::Bytecode => "room for its bytecode",
+        })
     }
 }
 
@@ -57,7 +91,7 @@ pub enum CompileError {
     },
     /// Compiling took more than a source may.
     #[error("the source needs more {0} to compile than is allowed")]
-    Limit(&'static str),
+    Limit(Limit),
     /// Our own fault; the same source may compile later.
     #[error("the sandbox failed to compile")]
     Platform(#[source] wasmtime::Error),
@@ -73,12 +107,23 @@ impl Sandbox {
         source: &str,
         language: SourceLanguage,
     ) -> Result<Bytecode, CompileError> {
+        self.machine.compile(source, language).await
+    }
+}
+
+impl Machine {
+    /// See [`Sandbox::compile`].
+    pub(crate) async fn compile(
+        &self,
+        source: &str,
+        language: SourceLanguage,
+    ) -> Result<Bytecode, CompileError> {
         // Before there is a permit: the first use of an installation takes long.
         let stripper = match language {
             SourceLanguage::JavaScript => None,
             SourceLanguage::TypeScript => Some(self.stripper().await?),
         };
-        let _permit = self.inner.compiles.acquire().await.expect("never closed");
+        let _permit = self.compiles.acquire().await.expect("never closed");
         let javascript = match stripper {
             None => Cow::Borrowed(source),
             Some(stripper) => Cow::Owned(self.strip_types(stripper, source).await?),
@@ -92,7 +137,13 @@ impl Sandbox {
         &self,
         limits: &Limits,
     ) -> wasmtime::Result<Store<RunState>> {
-        let world = self.real_world(limits, None)?;
+        let world = World {
+            network: Box::new(NoNetwork),
+            clock: GuestClock::start(self.clock.now()),
+            seed: new_seed()?,
+            tape: None,
+            replay: None,
+        };
         new_store(self, limits, world, String::new(), BTreeMap::new())
     }
 
@@ -102,7 +153,7 @@ impl Sandbox {
             .store_without_inputs(&limits)
             .map_err(CompileError::Platform)?;
         let compiling = async {
-            let instance = self.inner.js.instantiate_async(&mut store).await?;
+            let instance = self.js.instantiate_async(&mut store).await?;
             instance.call_compile(&mut store, name, source).await
         };
         let ended = tokio::time::timeout(limits.wall, compiling).await;
@@ -139,14 +190,12 @@ pub(crate) fn too_slow(limits: &Limits) -> CompileError {
 
 pub(crate) fn classify(error: wasmtime::Error, store: &Store<RunState>) -> CompileError {
     match error.downcast_ref::<Trap>() {
-        _ if store.data().memory.refused() => CompileError::Limit("memory"),
-        Some(Trap::OutOfFuel) => CompileError::Limit("computing"),
-        Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => {
-            CompileError::Limit("stack (it is nested too deeply)")
-        }
+        _ if store.data().memory.refused() => CompileError::Limit(Limit::Memory),
+        Some(Trap::OutOfFuel) => CompileError::Limit(Limit::Computing),
+        Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => CompileError::Limit(Limit::Stack),
         // Nested functions list the variables of the outer ones, so that few kilobytes of source
         // can become many megabytes.
-        _ if moved_too_much(&error) => CompileError::Limit("room for its bytecode"),
+        _ if moved_too_much(&error) => CompileError::Limit(Limit::Bytecode),
         _ => CompileError::Platform(error),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use sha2::{Digest, Sha256};
@@ -15,6 +15,8 @@ use wasmtime::{
     component::{Component, HasSelf, Linker},
 };
 
+#[cfg(target_os = "linux")]
+use crate::typescript;
 use crate::{
     ArtifactCache, bindings,
     host::{part::PARTS, wasi},
@@ -34,7 +36,7 @@ const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
 const STACK_KEEP_RESIDENT_BYTES: usize = 32 * 1024;
 
 /// Compilations that run beside the runs.
-const CONCURRENT_COMPILES: usize = 2;
+pub(crate) const CONCURRENT_COMPILES: usize = 2;
 
 /// The sandbox did not come up.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,9 @@ pub enum SandboxError {
     /// wasmtime refused the configuration, or the engine component.
     #[error("the sandbox engine does not start")]
     Engine(#[source] wasmtime::Error),
+    /// No runner process came up.
+    #[error("no runner process can be started")]
+    Processes(#[source] std::io::Error),
     /// More runs at once than fit into the address space.
     #[error("{asked} runs at once asked for, at most {most} are possible")]
     TooManyRuns {
@@ -65,22 +70,22 @@ pub struct SandboxOptions {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Runs scripts. Cheap to clone.
+/// Runs scripts in this process. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) guard: Guard,
 }
 
-pub(crate) struct Inner {
+/// The engine, ready to run. It has no network: each run brings its own.
+pub(crate) struct Machine {
     pub(crate) engine: Engine,
     pub(crate) js: bindings::EnginePre<RunState>,
     pub(crate) runs: Semaphore,
     pub(crate) compiles: Semaphore,
     pub(crate) stripper: OnceCell<bindings::StripperPre<RunState>>,
     pub(crate) cache: Option<ArtifactCache>,
-    pub(crate) guard: Guard,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) digest: String,
 }
 
 impl Sandbox {
@@ -93,57 +98,120 @@ impl Sandbox {
     /// When the options cannot be met, or wasmtime does not accept them on this machine.
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let runs = options.max_concurrent_runs;
-        if !(1..=Self::MOST_CONCURRENT_RUNS).contains(&runs) {
-            return Err(SandboxError::TooManyRuns {
-                asked: runs,
-                most: Self::MOST_CONCURRENT_RUNS,
-            });
-        }
-        let engine =
-            Engine::new(&config(runs + CONCURRENT_COMPILES)).map_err(SandboxError::Engine)?;
-        let digest = engine_digest();
-        let js = prepare(&engine, &digest, options.cache.as_ref()).map_err(SandboxError::Engine)?;
-        let inner = Inner {
+        let engine = Engine::new(&config(slots(runs)?)).map_err(SandboxError::Engine)?;
+        let component =
+            load_engine(&engine, options.cache.as_ref()).map_err(SandboxError::Engine)?;
+        let machine = Machine::new(&component, runs, options.cache, options.clock)?;
+        Ok(Self {
+            machine: Arc::new(machine),
+            guard: options.guard,
+        })
+    }
+
+    /// SHA-256 of the engine component and its parts, in hex. Bytecode of one engine means nothing
+    /// to another.
+    #[expect(clippy::unused_self, reason = "of this sandbox, as callers see it")]
+    pub fn engine_digest(&self) -> &str {
+        engine_digest()
+    }
+}
+
+impl Machine {
+    /// The machine from what [`compiled_engine`] gave.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn from_compiled(
+        compiled: &[u8],
+        runs: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SandboxError> {
+        let engine = Engine::new(&config(slots(runs)?)).map_err(SandboxError::Engine)?;
+        let component = load(&engine, compiled).map_err(SandboxError::Engine)?;
+        Self::new(&component, runs, None, clock)
+    }
+
+    fn new(
+        component: &Component,
+        runs: usize,
+        cache: Option<ArtifactCache>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SandboxError> {
+        let engine = component.engine().clone();
+        let js = prepare(&engine, component).map_err(SandboxError::Engine)?;
+        Ok(Self {
             engine,
             js,
             runs: Semaphore::new(runs),
             compiles: Semaphore::new(CONCURRENT_COMPILES),
             stripper: OnceCell::new(),
-            cache: options.cache,
-            guard: options.guard,
-            clock: options.clock,
-            digest,
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
+            cache,
+            clock,
         })
-    }
-
-    /// SHA-256 of the engine component and its parts, in hex. Bytecode of one engine means nothing to another.
-    pub fn engine_digest(&self) -> &str {
-        &self.inner.digest
     }
 }
 
-fn engine_digest() -> String {
-    let mut digest = Sha256::new_with_prefix(JS_ENGINE);
-    for (name, bytecode) in PARTS {
-        digest.update(name);
-        digest.update(bytecode);
+/// The slots for so many runs, with those of compilations beside them.
+fn slots(runs: usize) -> Result<usize, SandboxError> {
+    if (1..=Sandbox::MOST_CONCURRENT_RUNS).contains(&runs) {
+        Ok(runs + CONCURRENT_COMPILES)
+    } else {
+        Err(SandboxError::TooManyRuns {
+            asked: runs,
+            most: Sandbox::MOST_CONCURRENT_RUNS,
+        })
     }
-    hex::encode(digest.finalize())
+}
+
+/// The compiled engine for another process of this binary: native code, to be loaded by
+/// [`Machine::from_compiled`]. Blocks.
+#[cfg(target_os = "linux")]
+pub(crate) fn compiled_engine(cache: Option<&ArtifactCache>) -> wasmtime::Result<Vec<u8>> {
+    load_engine(&Engine::new(&config(1))?, cache)?.serialize()
+}
+
+/// The same for the stripper of types.
+#[cfg(target_os = "linux")]
+pub(crate) fn compiled_stripper(cache: Option<&ArtifactCache>) -> wasmtime::Result<Vec<u8>> {
+    typescript::load_stripper(&Engine::new(&config(1))?, cache)?.serialize()
+}
+
+/// Native code of ours.
+pub(crate) fn load(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(
+        unsafe_code,
+        reason = "the only way to load what we compiled ourselves"
+    )]
+    // SAFETY: it comes from a cache whose MAC over name and bytes shows that this installation
+    // wrote exactly this artefact for this engine, or from the server that started this process.
+    unsafe {
+        Component::deserialize(engine, compiled)
+    }
+}
+
+/// Of the engine and its parts, in hex; computed once.
+pub(crate) fn engine_digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| {
+        let mut digest = Sha256::new_with_prefix(JS_ENGINE);
+        for (name, bytecode) in PARTS {
+            digest.update(name);
+            digest.update(bytecode);
+        }
+        hex::encode(digest.finalize())
+    });
+    &DIGEST
 }
 
 fn prepare(
     engine: &Engine,
-    digest: &str,
-    cache: Option<&ArtifactCache>,
+    component: &Component,
 ) -> wasmtime::Result<bindings::EnginePre<RunState>> {
-    let component = load_or_compile(engine, "js-engine", JS_ENGINE, digest, cache)?;
     let mut linker = Linker::new(engine);
     bindings::Engine::add_to_linker::<_, HasSelf<RunState>>(&mut linker, |state| state)?;
-    wasi::link(&mut linker, &component)?;
-    bindings::EnginePre::new(linker.instantiate_pre(&component)?)
+    wasi::link(&mut linker, component)?;
+    bindings::EnginePre::new(linker.instantiate_pre(component)?)
+}
+
+fn load_engine(engine: &Engine, cache: Option<&ArtifactCache>) -> wasmtime::Result<Component> {
+    load_or_compile(engine, "js-engine", JS_ENGINE, engine_digest(), cache)
 }
 
 /// Native code of `wasm`, which has this SHA-256 in hex. Blocks.
@@ -164,13 +232,7 @@ pub(crate) fn load_or_compile(
         .hash(&mut compatibility);
     let name = format!("{name}-{}-{:016x}", &digest[..32], compatibility.finish());
     if let Some(artifact) = cache.load(&name) {
-        #[expect(
-            unsafe_code,
-            reason = "the only way to load what we compiled ourselves"
-        )]
-        // SAFETY: the MAC over name and bytes shows that this installation wrote exactly this
-        // artefact for this engine; `load` gives nothing else.
-        let loaded = unsafe { Component::deserialize(engine, &artifact) };
+        let loaded = load(engine, &artifact);
         match loaded {
             Ok(component) => return Ok(component),
             Err(error) => {

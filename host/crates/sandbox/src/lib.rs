@@ -6,6 +6,8 @@
 //! [`Outcome`](vedette_core::Outcome). Nothing that comes from a guest is believed: sizes, text
 //! and numbers are checked again here.
 //!
+//! [`process`] does the same in processes of their own, which hold nothing that is worth having.
+//!
 //! [`engine`] is the only file that configures wasmtime, [`limits`] has every cap with its reason,
 //! `host/` has one file for each interface that a guest may import, [`run`] is one run from inputs
 //! to outcome, [`record`] keeps what a run was told and runs it again.
@@ -19,6 +21,8 @@ mod host;
 pub mod limits;
 mod memory;
 mod network;
+#[cfg(target_os = "linux")]
+pub mod process;
 pub mod record;
 pub mod run;
 mod state;

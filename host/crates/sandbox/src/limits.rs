@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use vedette_egress::SessionLimits;
 
 const KIB: usize = 1024;
@@ -88,7 +89,7 @@ pub const COMPILE_WALL: Duration = Duration::from_secs(10);
 
 /// What one run may use. The default is the ceiling of the platform; an organization or a script
 /// can only have less.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Limits {
     /// Fuel units; see [`FUEL`].
     pub fuel: u64,

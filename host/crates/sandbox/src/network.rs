@@ -44,3 +44,22 @@ impl Network for Session {
         Session::records(self)
     }
 }
+
+/// For what makes no requests, such as a compilation.
+pub(crate) struct NoNetwork;
+
+impl Network for NoNetwork {
+    fn fetch(&self, _: Request) -> Result<BoxFuture<'static, Answer>, FetchError> {
+        Err(FetchError::Limit("there is no network here".to_owned()))
+    }
+
+    fn note_platform_fault(&self) {}
+
+    fn platform_failed(&self) -> bool {
+        false
+    }
+
+    fn records(&self) -> Vec<RequestRecord> {
+        Vec::new()
+    }
+}

@@ -7,13 +7,15 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use vedette_core::{ErrorClass, Outcome, RequestRecord, Status, Verdict};
+use vedette_core::{ErrorClass, Flag, LogLine, Outcome, RequestRecord, Status, Step, Verdict};
 use wasmtime::{Store, Trap};
 
 use crate::{
     Bytecode, Limits, Sandbox,
-    bindings::RunError,
+    bindings::{self, RunError},
+    engine::Machine,
     limits,
+    network::{Network, NoNetwork},
     record::{Tape, TimeIsOver},
     state::RunState,
     verdict::{self, error_text},
@@ -31,13 +33,24 @@ pub struct RunInputs {
     pub limits: Limits,
 }
 
-/// How the guest's part ended.
-enum Ended {
-    Verdict(Verdict),
+/// How the guest's part ended, with the verdict as the guest gave it or as it was accepted.
+pub(crate) enum Ended<V> {
+    Verdict(V),
     /// A request failed because of the target, or an expectation was not met.
     TargetFailed(String),
     TimedOut,
     Error(ErrorClass, String),
+}
+
+/// What a run leaves, but for its requests: [`finish`] makes the outcome of it.
+pub(crate) struct Executed {
+    pub(crate) ended: Ended<bindings::Verdict>,
+    pub(crate) fuel_used: u64,
+    pub(crate) peak_memory_bytes: u64,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) flags: Vec<Flag>,
+    pub(crate) tape: Option<Tape>,
 }
 
 impl Sandbox {
@@ -68,13 +81,13 @@ impl Sandbox {
         tape_bytes: Option<usize>,
     ) -> wasmtime::Result<World> {
         let seed = new_seed()?;
-        let clock = GuestClock::start(self.inner.clock.now());
+        let clock = GuestClock::start(self.machine.clock.now());
         let tape = tape_bytes.map(|max_bytes| {
             let engine = self.engine_digest().to_owned();
             Tape::new(seed, clock, engine, limits.clone(), max_bytes)
         });
         Ok(World {
-            network: Box::new(self.inner.guard.session(limits.fetch.clone())),
+            network: Box::new(self.guard.session(limits.fetch.clone())),
             clock,
             seed,
             tape,
@@ -89,7 +102,7 @@ impl Sandbox {
         inputs: RunInputs,
         world: impl FnOnce(&Limits) -> wasmtime::Result<World>,
     ) -> (Outcome, Option<Tape>) {
-        let _permit = self.inner.runs.acquire().await.expect("never closed");
+        let _permit = self.machine.runs.acquire().await.expect("never closed");
         let started = Instant::now();
         let RunInputs {
             params,
@@ -97,25 +110,45 @@ impl Sandbox {
             limits,
         } = inputs;
         let params = Value::Object(params).to_string();
-        let store = world(&limits).and_then(|world| new_store(self, &limits, world, params, env));
+        let running = self
+            .machine
+            .execute(bytecode.bytes(), params, env, &limits, world);
+        let (mut executed, network) = running.await;
+        let tape = executed.tape.take();
+        let outcome = finish(executed, network.as_ref(), &limits, started.elapsed());
+        (outcome, tape)
+    }
+}
+
+impl Machine {
+    /// The guest's part of a run, without a permit, and the network that it had.
+    pub(crate) async fn execute(
+        &self,
+        bytecode: &[u8],
+        params: String,
+        env: BTreeMap<String, String>,
+        limits: &Limits,
+        world: impl FnOnce(&Limits) -> wasmtime::Result<World>,
+    ) -> (Executed, Box<dyn Network>) {
+        let store = world(limits).and_then(|world| new_store(self, limits, world, params, env));
         let mut store = match store {
             Ok(store) => store,
-            Err(error) => return (platform_error(&error), None),
+            Err(error) => {
+                tracing::error!(error = ?error, "a run could not start");
+                return (Executed::nothing(), Box::new(NoNetwork));
+            }
         };
         let wall = match store.data().replay {
             None => limits.wall,
             Some(_) => REPLAY_WALL,
         };
         let running = async {
-            let instance = self.inner.js.instantiate_async(&mut store).await?;
-            instance.call_run(&mut store, bytecode.bytes()).await
+            let instance = self.js.instantiate_async(&mut store).await?;
+            instance.call_run(&mut store, bytecode).await
         };
         let ended = match tokio::time::timeout(wall, running).await {
             Err(_) => Ended::TimedOut,
-            Ok(Ok(Ok(raw))) => verdict::read(raw, &limits).map_or_else(
-                |(class, message)| Ended::Error(class, message),
-                Ended::Verdict,
-            ),
+            Ok(Ok(Ok(raw))) => Ended::Verdict(raw),
             Ok(Ok(Err(error))) => explain(error, &store),
             Ok(Err(error)) => classify(&error, &store),
         };
@@ -126,9 +159,34 @@ impl Sandbox {
             tape.end(params, env, state.network.platform_failed());
             tape
         });
-        let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-        let fuel_used = limits.fuel.saturating_sub(fuel_left);
-        (finish(ended, state, &limits, duration_ms, fuel_used), tape)
+        let (logs, mut flags) = state.log.finish();
+        let (steps, steps_flag) = state.steps.finish();
+        flags.extend(steps_flag);
+        let executed = Executed {
+            ended,
+            fuel_used: limits.fuel.saturating_sub(fuel_left),
+            peak_memory_bytes: state.memory.peak_bytes(),
+            steps,
+            logs,
+            flags,
+            tape,
+        };
+        (executed, state.network)
+    }
+}
+
+impl Executed {
+    /// Of a run that we failed to begin, or to end.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            ended: Ended::Error(ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned()),
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            steps: Vec::new(),
+            logs: Vec::new(),
+            flags: Vec::new(),
+            tape: None,
+        }
     }
 }
 
@@ -137,15 +195,14 @@ const REPLAY_WALL: Duration = Duration::from_mins(10);
 
 /// A store with every limit set.
 pub(crate) fn new_store(
-    sandbox: &Sandbox,
+    machine: &Machine,
     limits: &Limits,
     world: World,
     params: String,
     env: BTreeMap<String, String>,
 ) -> wasmtime::Result<Store<RunState>> {
-    let inner = &sandbox.inner;
-    let state = RunState::new(limits, world, inner.clock.clone(), params, env);
-    let mut store = Store::try_new(&inner.engine, state)?;
+    let state = RunState::new(limits, world, machine.clock.clone(), params, env);
+    let mut store = Store::try_new(&machine.engine, state)?;
     store.limiter(|state| &mut state.memory);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(limits::FUEL_YIELD_INTERVAL))?;
@@ -154,7 +211,7 @@ pub(crate) fn new_store(
     Ok(store)
 }
 
-fn explain(error: RunError, store: &Store<RunState>) -> Ended {
+fn explain(error: RunError, store: &Store<RunState>) -> Ended<bindings::Verdict> {
     let (class, message) = match error {
         // What a script throws after its memory was refused is seldom about memory.
         RunError::Thrown(_) | RunError::AssertionFailed(_) if store.data().memory.refused() => {
@@ -176,7 +233,7 @@ fn explain(error: RunError, store: &Store<RunState>) -> Ended {
 }
 
 /// Tells a guest that broke a limit from a guest that trapped, and both from our own faults.
-fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended {
+fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended<bindings::Verdict> {
     let trap = error.downcast_ref::<Trap>();
     let (class, message) = match trap {
         _ if store.data().memory.refused() => return memory_limit(),
@@ -210,7 +267,7 @@ fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended {
     Ended::Error(class, message)
 }
 
-fn memory_limit() -> Ended {
+fn memory_limit() -> Ended<bindings::Verdict> {
     Ended::Error(
         ErrorClass::MemoryLimit,
         "the script needs more memory than a run may have".to_owned(),
@@ -223,27 +280,18 @@ pub(crate) fn moved_too_much(error: &wasmtime::Error) -> bool {
     format!("{error:?}").contains("fuel allocated for hostcalls has been exhausted")
 }
 
-const PLATFORM_MESSAGE: &str =
+pub(crate) const PLATFORM_MESSAGE: &str =
     "the platform failed to run the script; this says nothing about the target";
 
-fn platform_error(error: &wasmtime::Error) -> Outcome {
-    tracing::error!(error = ?error, "a run could not start");
-    Outcome::error(ErrorClass::PlatformError, PLATFORM_MESSAGE)
-}
-
-fn finish(
-    ended: Ended,
-    state: RunState,
+/// The outcome: what the guest says is checked here, and held against what its requests met.
+pub(crate) fn finish(
+    executed: Executed,
+    network: &dyn Network,
     limits: &Limits,
-    duration_ms: f64,
-    fuel_used: u64,
+    duration: Duration,
 ) -> Outcome {
-    let ended = doubt(ended, &state);
-    let requests = state.network.records();
-    let peak_memory_bytes = state.memory.peak_bytes();
-    let (logs, mut flags) = state.log.finish();
-    let (steps, steps_flag) = state.steps.finish();
-    flags.extend(steps_flag);
+    let ended = doubt(accept(executed.ended, limits), network);
+    let requests = network.records();
     let (status, error_class, message, result) = match ended {
         Ended::Verdict(verdict) => {
             let status = if verdict.success {
@@ -270,25 +318,38 @@ fn finish(
         message,
         result,
         latency_ms,
-        duration_ms,
-        fuel_used,
-        peak_memory_bytes,
+        duration_ms: duration.as_secs_f64() * 1_000.0,
+        fuel_used: executed.fuel_used,
+        peak_memory_bytes: executed.peak_memory_bytes,
         requests,
-        steps,
-        logs,
-        flags,
+        steps: executed.steps,
+        logs: executed.logs,
+        flags: executed.flags,
         recording: None,
     }
 }
 
+/// Reads the verdict, if there is one.
+fn accept(ended: Ended<bindings::Verdict>, limits: &Limits) -> Ended<Verdict> {
+    match ended {
+        Ended::Verdict(raw) => verdict::read(raw, limits).map_or_else(
+            |(class, message)| Ended::Error(class, message),
+            Ended::Verdict,
+        ),
+        Ended::TargetFailed(message) => Ended::TargetFailed(message),
+        Ended::TimedOut => Ended::TimedOut,
+        Ended::Error(class, message) => Ended::Error(class, message),
+    }
+}
+
 /// What a run says against its target counts only if its requests did not fail because of us.
-fn doubt(ended: Ended, state: &RunState) -> Ended {
+fn doubt(ended: Ended<Verdict>, network: &dyn Network) -> Ended<Verdict> {
     let is_against_target = match &ended {
         Ended::Verdict(verdict) => !verdict.success,
         Ended::TargetFailed(_) | Ended::Error(ErrorClass::FetchLimit, _) => true,
         Ended::TimedOut | Ended::Error(..) => false,
     };
-    if is_against_target && state.network.platform_failed() {
+    if is_against_target && network.platform_failed() {
         Ended::Error(ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
     } else {
         ended

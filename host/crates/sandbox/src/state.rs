@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
+use chrono::{DateTime, Utc};
 use vedette_core::{Clock, Flag, LogLevel, LogLine};
 use wasmtime::component::ResourceTable;
 
@@ -80,7 +81,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             lines: Vec::new(),
             bytes_left: limits.log_bytes,
@@ -92,6 +93,11 @@ impl Log {
 
     /// Keeps what fits, and remembers that something did not.
     pub(crate) fn push(&mut self, log_level: LogLevel, message: &str, clock: &dyn Clock) {
+        self.push_at(log_level, message, clock.now());
+    }
+
+    /// [`Log::push`] for a line that came at a known time.
+    pub(crate) fn push_at(&mut self, log_level: LogLevel, message: &str, at: DateTime<Utc>) {
         let room = self.line_bytes.min(self.bytes_left);
         if self.lines_left == 0 || (room == 0 && !message.is_empty()) {
             self.truncated = true;
@@ -104,7 +110,7 @@ impl Log {
         self.lines.push(LogLine {
             log_level,
             message: kept,
-            timestamp: clock.now(),
+            timestamp: at,
         });
     }
 

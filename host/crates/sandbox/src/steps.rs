@@ -65,6 +65,31 @@ impl Steps {
         }
     }
 
+    /// Steps of another process, which may lie: cut to what a run may have, within its time.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn accept(steps: Vec<Step>, longest_ms: f64) -> Vec<Step> {
+        let within = |ms: f64| {
+            if ms.is_finite() {
+                ms.clamp(0.0, longest_ms)
+            } else {
+                0.0
+            }
+        };
+        let steps = steps.into_iter().take(STEPS);
+        steps
+            .map(|step| Step {
+                name: clean_text(&step.name, STEP_NAME_BYTES),
+                kind: step.kind,
+                passed: step.passed,
+                started_at_ms: within(step.started_at_ms),
+                duration_ms: step.duration_ms.map(within),
+                message: step
+                    .message
+                    .map(|message| clean_text(&message, STEP_MESSAGE_BYTES)),
+            })
+            .collect()
+    }
+
     fn has_room(&mut self, most: usize) -> bool {
         let has_room = self.kept.len() < most;
         self.truncated |= !has_room;

@@ -4,11 +4,21 @@
 //! Types become blanks, so that places in the JavaScript are places in the user's file.
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Store, Trap, component::Linker, format_err};
+use wasmtime::{
+    Engine, Store, Trap,
+    component::{Component, Linker},
+    format_err,
+};
 
+#[cfg(target_os = "linux")]
+use crate::engine::load;
 use crate::{
-    CompileError, Sandbox, bindings::StripperPre, compile, engine::load_or_compile,
-    state::RunState, verdict::error_text,
+    ArtifactCache, CompileError,
+    bindings::StripperPre,
+    compile,
+    engine::{Machine, load_or_compile},
+    state::RunState,
+    verdict::error_text,
 };
 
 /// The component, built from `guest-sdk/ts-strip` by `cargo xtask engine`.
@@ -17,28 +27,30 @@ static TS_STRIP: &[u8] = include_bytes!("../../../../guest-sdk/ts-strip/prebuilt
 /// What is told where the parser broke down instead of saying what it does not like.
 const UNREADABLE: &str = "the TypeScript parser cannot read this source";
 
-impl Sandbox {
+impl Machine {
     /// The component, ready to use: who never saves TypeScript never pays for it. The first use of
     /// an installation compiles it, which takes a second or two; the next process finds it cached.
     pub(crate) async fn stripper(&self) -> Result<&StripperPre<RunState>, CompileError> {
         let load = || async {
-            let inner = self.inner.clone();
-            let prepare = move || {
-                let digest = hex::encode(Sha256::digest(TS_STRIP));
-                let cache = inner.cache.as_ref();
-                let component =
-                    load_or_compile(&inner.engine, "ts-strip", TS_STRIP, &digest, cache)?;
-                // An empty linker: whatever it wants to import, it cannot have.
-                let linker = Linker::new(&inner.engine);
-                StripperPre::new(linker.instantiate_pre(&component)?)
-            };
+            let (engine, cache) = (self.engine.clone(), self.cache.clone());
+            let prepare = move || prepare(&engine, &load_stripper(&engine, cache.as_ref())?);
             match tokio::task::spawn_blocking(prepare).await {
                 Ok(prepared) => prepared,
                 Err(error) => Err(format_err!("preparing the stripper: {error}")),
             }
         };
-        let stripper = self.inner.stripper.get_or_try_init(load).await;
+        let stripper = self.stripper.get_or_try_init(load).await;
         stripper.map_err(CompileError::Platform)
+    }
+
+    /// Takes up what [`compiled_stripper`](crate::engine::compiled_stripper) gave in another
+    /// process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn set_stripper(&self, compiled: &[u8]) -> wasmtime::Result<()> {
+        let stripper = prepare(&self.engine, &load(&self.engine, compiled)?)?;
+        // The first one is as good.
+        let _ = self.stripper.set(stripper);
+        Ok(())
     }
 
     /// Takes the types out of a source, in an instance of its own.
@@ -71,6 +83,20 @@ impl Sandbox {
             }
         }
     }
+}
+
+/// Native code of the stripper. Blocks.
+pub(crate) fn load_stripper(
+    engine: &Engine,
+    cache: Option<&ArtifactCache>,
+) -> wasmtime::Result<Component> {
+    let digest = hex::encode(Sha256::digest(TS_STRIP));
+    load_or_compile(engine, "ts-strip", TS_STRIP, &digest, cache)
+}
+
+fn prepare(engine: &Engine, component: &Component) -> wasmtime::Result<StripperPre<RunState>> {
+    // An empty linker: whatever it wants to import, it cannot have.
+    StripperPre::new(Linker::new(engine).instantiate_pre(component)?)
 }
 
 fn classify(error: wasmtime::Error, store: &Store<RunState>) -> CompileError {

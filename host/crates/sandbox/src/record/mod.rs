@@ -18,4 +18,6 @@ pub use format::Recording;
 pub(crate) use replay::{Replay, TimeIsOver};
 pub use replayed::Replayed;
 pub use tape::Tape;
+#[cfg(target_os = "linux")]
+pub(crate) use tape::TapeParts;
 pub use validate::RecordingError;

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(target_os = "linux")]
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use vedette_core::{Outcome, SourceLanguage};
 use vedette_egress::{FetchError, Request};
 
@@ -34,7 +37,20 @@ pub struct Tape {
     pub(super) platform_failed: bool,
 }
 
+/// What a process that runs scripts knows of a tape and its server does not.
+#[cfg(target_os = "linux")]
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TapeParts {
+    seed: Seed,
+    started_at: DateTime<Utc>,
+    requests: Vec<TapedRequest>,
+    waits: Vec<TapedWait>,
+    requests_are_cut: bool,
+    waits_are_cut: bool,
+}
+
 /// A request and what came of it.
+#[derive(Serialize, Deserialize)]
 pub(super) struct TapedRequest {
     pub(super) method: String,
     pub(super) url: String,
@@ -47,6 +63,7 @@ pub(super) struct TapedRequest {
 }
 
 /// The body of a request.
+#[derive(Serialize, Deserialize)]
 pub(super) struct TapedBody {
     pub(super) len: usize,
     /// Kept up to a size only.
@@ -54,6 +71,7 @@ pub(super) struct TapedBody {
 }
 
 /// What came of a request.
+#[derive(Serialize, Deserialize)]
 pub(super) enum TapedAnswer {
     /// The guest did not wait for it.
     None,
@@ -65,6 +83,7 @@ pub(super) enum TapedAnswer {
 }
 
 /// A wait of the guest.
+#[derive(Serialize, Deserialize)]
 pub(super) struct TapedWait {
     pub(super) elapsed_ms: u64,
     pub(super) timeout_ms: Option<u32>,
@@ -94,6 +113,41 @@ impl Tape {
             params: String::new(),
             env: BTreeMap::new(),
             platform_failed: false,
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn into_parts(self) -> TapeParts {
+        TapeParts {
+            seed: self.seed,
+            started_at: self.clock.started_at(),
+            requests: self.requests,
+            waits: self.waits,
+            requests_are_cut: self.requests_are_cut,
+            waits_are_cut: self.waits_are_cut,
+        }
+    }
+
+    /// The tape of a run in another process: [`Tape::end`] is still to come.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn from_parts(
+        parts: TapeParts,
+        engine: String,
+        limits: Limits,
+        max_bytes: usize,
+    ) -> Self {
+        Self {
+            requests: parts.requests,
+            waits: parts.waits,
+            requests_are_cut: parts.requests_are_cut,
+            waits_are_cut: parts.waits_are_cut,
+            ..Self::new(
+                parts.seed,
+                GuestClock::start(parts.started_at),
+                engine,
+                limits,
+                max_bytes,
+            )
         }
     }
 
