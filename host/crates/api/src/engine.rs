@@ -55,6 +55,11 @@ pub trait ScriptEngine: Send + Sync + 'static {
     /// Runs a script as soon as there is a place.
     async fn run_now(&self, run: RunNow) -> Outcome;
 
+    /// Whether scripts can be run at present.
+    fn is_able(&self) -> bool {
+        true
+    }
+
     /// A schedule was made or changed: something may be due sooner than was known.
     fn schedule_changed(&self);
 }

@@ -18,7 +18,7 @@ pub(crate) async fn live() -> Json<Health> {
     Json(Health { status: "live" })
 }
 
-/// Ready: the database answers too.
+/// Ready: the database answers too, and scripts can be run.
 #[utoipa::path(get, path = "/health/ready", tag = "health", operation_id = "get_health_ready",
     responses((status = 200, body = Health), (status = 503, body = Problem)))]
 pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, Problem> {
@@ -26,5 +26,8 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>,
         tracing::warn!(%error, "not ready");
         Problem::unavailable("the database does not answer")
     })?;
+    if !state.engine.is_able() {
+        return Err(Problem::unavailable("no script can be run"));
+    }
     Ok(Json(Health { status: "ready" }))
 }

@@ -1,6 +1,6 @@
 //! The edge: an engine whose answers are decided by the source and by the parameters.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -15,6 +15,8 @@ use vedette_core::{
 pub(crate) struct TestEngine {
     pub(crate) schedule_changes: AtomicUsize,
     pub(crate) runs: AtomicUsize,
+    /// No script can be run.
+    pub(crate) is_unable: AtomicBool,
     /// Counts up for each run that waits to be let go.
     pub(crate) waiting: Semaphores,
 }
@@ -35,6 +37,10 @@ impl Default for Semaphores {
 
 #[async_trait]
 impl ScriptEngine for TestEngine {
+    fn is_able(&self) -> bool {
+        !self.is_unable.load(Ordering::SeqCst)
+    }
+
     async fn check_source(
         &self,
         source: &str,

@@ -1,5 +1,7 @@
 //! What any request may meet before, and around, a handler.
 
+use std::sync::atomic::Ordering;
+
 use axum::{
     body::Body,
     http::{Request, header},
@@ -149,7 +151,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
 }
 
 #[tokio::test]
-async fn ready_means_that_the_database_answers() {
+async fn ready_means_that_the_database_answers_and_scripts_can_run() {
     let world = World::new().await;
     assert_eq!(
         world.call("GET", "/health/live", None, None).await.json(),
@@ -159,6 +161,10 @@ async fn ready_means_that_the_database_answers() {
         world.call("GET", "/health/ready", None, None).await.status,
         200
     );
+    world.engine.is_unable.store(true, Ordering::SeqCst);
+    let ready = world.call("GET", "/health/ready", None, None).await;
+    assert_eq!(ready.status, 503);
+    world.engine.is_unable.store(false, Ordering::SeqCst);
     world.database.store.close().await;
     let ready = world.call("GET", "/health/ready", None, None).await;
     assert_eq!(
