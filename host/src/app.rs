@@ -13,14 +13,18 @@ use chrono::{DateTime, Utc};
 use vedette_api::{ApiConfig, ApiState, Registration};
 use vedette_core::{Clock, SystemClock};
 use vedette_egress::{Guard, Policy};
+#[cfg(target_os = "linux")]
+use vedette_sandbox::process::{ProcessOptions, ProcessSandbox};
 use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
 use vedette_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle};
 use vedette_store::Store;
 
+#[cfg(target_os = "linux")]
+use crate::wire::RUNNER_PROCESS;
 use crate::{
-    config::{Config, RegistrationSetting},
+    config::{Config, Isolation, RegistrationSetting},
     keys, templates,
-    wire::InProcess,
+    wire::{Place, Scripts},
 };
 
 /// Time for runs in flight to end when the server stops: more than a run may take.
@@ -68,8 +72,8 @@ impl App {
             guard,
             clock: clock.clone(),
         };
-        let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
-        let engine = Arc::new(InProcess::new(sandbox, store.clone(), config.runner.record));
+        let place = place(config.runner.isolation, options).await?;
+        let engine = Arc::new(Scripts::new(place, store.clone(), config.runner.record));
         let days = u64::from(config.retention.executions_days);
         let scheduler_config = SchedulerConfig {
             concurrency: config.runner.concurrency,
@@ -107,6 +111,23 @@ impl App {
         }
         self.store.close().await;
     }
+}
+
+async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<Place> {
+    Ok(match isolation {
+        Isolation::InProcess => {
+            let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
+            Place::InProcess(sandbox)
+        }
+        #[cfg(target_os = "linux")]
+        Isolation::Process => {
+            let processes = ProcessOptions::this_binary(RUNNER_PROCESS);
+            let sandbox = ProcessSandbox::start(options, processes).await.context(
+                "scripts cannot be run in processes of their own (runner.isolation = \"process\")",
+            )?;
+            Place::Process(sandbox)
+        }
+    })
 }
 
 fn api_config(config: &Config) -> ApiConfig {

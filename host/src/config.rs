@@ -106,6 +106,9 @@ pub(crate) struct Auth {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Isolation {
     InProcess,
+    /// Linux only: elsewhere it is no value.
+    #[cfg(target_os = "linux")]
+    Process,
 }
 
 /// Which runs are kept so that they can be run again.
@@ -121,10 +124,6 @@ pub(crate) enum Record {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Runner {
     pub(crate) concurrency: usize,
-    #[expect(
-        dead_code,
-        reason = "reading it refuses every value but the one there is"
-    )]
     pub(crate) isolation: Isolation,
     pub(crate) record: Record,
 }

@@ -13,6 +13,14 @@ mod wire;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else: it has to find the process as it was started.
+    #[cfg(target_os = "linux")]
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == wire::RUNNER_PROCESS)
+    {
+        return commands::runner_process::runner_process();
+    }
     // One provider for the whole process, before anything can choose another.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()

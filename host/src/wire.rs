@@ -9,6 +9,8 @@ use vedette_api::{RunNow, ScriptEngine, SourceError};
 use vedette_core::{
     ErrorClass, OrgId, Outcome, RecordingText, ScriptVersionId, SourceLanguage, Status,
 };
+#[cfg(target_os = "linux")]
+use vedette_sandbox::process::ProcessSandbox;
 use vedette_sandbox::{
     Bytecode, CompileError, Limits, RunInputs, Sandbox, Tape, limits::RECORDING_BYTES,
 };
@@ -31,9 +33,62 @@ struct Loaded {
     language: SourceLanguage,
 }
 
-/// Runs scripts in this process.
-pub(crate) struct InProcess {
-    sandbox: Sandbox,
+/// The argument that makes the binary a runner process.
+#[cfg(target_os = "linux")]
+pub(crate) const RUNNER_PROCESS: &str = "runner-process";
+
+/// Where scripts are compiled and run.
+pub(crate) enum Place {
+    InProcess(Sandbox),
+    #[cfg(target_os = "linux")]
+    Process(ProcessSandbox),
+}
+
+impl Place {
+    async fn compile(
+        &self,
+        source: &str,
+        language: SourceLanguage,
+    ) -> Result<Bytecode, CompileError> {
+        match self {
+            Self::InProcess(sandbox) => sandbox.compile(source, language).await,
+            #[cfg(target_os = "linux")]
+            Self::Process(sandbox) => sandbox.compile(source, language).await,
+        }
+    }
+
+    async fn run(&self, bytecode: &Bytecode, inputs: RunInputs) -> Outcome {
+        match self {
+            Self::InProcess(sandbox) => sandbox.run(bytecode, inputs).await,
+            #[cfg(target_os = "linux")]
+            Self::Process(sandbox) => sandbox.run(bytecode, inputs).await,
+        }
+    }
+
+    async fn run_recorded(
+        &self,
+        bytecode: &Bytecode,
+        inputs: RunInputs,
+    ) -> (Outcome, Option<Tape>) {
+        match self {
+            Self::InProcess(sandbox) => {
+                sandbox
+                    .run_recorded(bytecode, inputs, RECORDING_BYTES)
+                    .await
+            }
+            #[cfg(target_os = "linux")]
+            Self::Process(sandbox) => {
+                sandbox
+                    .run_recorded(bytecode, inputs, RECORDING_BYTES)
+                    .await
+            }
+        }
+    }
+}
+
+/// Runs the scripts of the store.
+pub(crate) struct Scripts {
+    place: Place,
     store: Store,
     record: Record,
     /// Versions never change, nor does their language, so that an entry is good for ever.
@@ -42,8 +97,8 @@ pub(crate) struct InProcess {
     scheduler: OnceLock<SchedulerHandle>,
 }
 
-impl InProcess {
-    pub(crate) fn new(sandbox: Sandbox, store: Store, record: Record) -> Self {
+impl Scripts {
+    pub(crate) fn new(place: Place, store: Store, record: Record) -> Self {
         let weigh = |_: &ScriptVersionId, loaded: &Loaded| {
             u32::try_from(loaded.bytecode.len() + loaded.source.len()).unwrap_or(u32::MAX)
         };
@@ -52,7 +107,7 @@ impl InProcess {
             .weigher(weigh)
             .build();
         Self {
-            sandbox,
+            place,
             store,
             record,
             loaded,
@@ -89,7 +144,7 @@ impl InProcess {
         let VersionSource { source, language } =
             found.ok_or_else(|| Outcome::error(ErrorClass::PlatformError, NOT_RUN))?;
         let bytecode = self
-            .sandbox
+            .place
             .compile(&source, language)
             .await
             .map_err(compile_outcome)?;
@@ -141,7 +196,7 @@ pub(crate) fn compile_outcome(error: CompileError) -> Outcome {
 }
 
 #[async_trait]
-impl Runner for InProcess {
+impl Runner for Scripts {
     async fn run(&self, request: RunRequest) -> Outcome {
         let loaded = match self.load(request.org_id, request.version_id).await {
             Ok(loaded) => loaded,
@@ -156,13 +211,10 @@ impl Runner for InProcess {
             },
         };
         if self.record == Record::None {
-            return self.sandbox.run(&loaded.bytecode, inputs).await;
+            return self.place.run(&loaded.bytecode, inputs).await;
         }
         // Nobody knows before how a run ends, so that each has a tape.
-        let running = self
-            .sandbox
-            .run_recorded(&loaded.bytecode, inputs, RECORDING_BYTES);
-        let (mut outcome, tape) = running.await;
+        let (mut outcome, tape) = self.place.run_recorded(&loaded.bytecode, inputs).await;
         if let Some(tape) = tape
             && (outcome.status != Status::Success || request.after_failure)
         {
@@ -173,7 +225,7 @@ impl Runner for InProcess {
 }
 
 #[async_trait]
-impl ScriptEngine for InProcess {
+impl ScriptEngine for Scripts {
     async fn check_source(
         &self,
         source: &str,
@@ -186,7 +238,7 @@ impl ScriptEngine for InProcess {
                 column,
             })
         };
-        match self.sandbox.compile(source, language).await {
+        match self.place.compile(source, language).await {
             Ok(_) => Ok(()),
             Err(CompileError::Source {
                 message,
@@ -218,6 +270,14 @@ impl ScriptEngine for InProcess {
             after_failure,
         };
         scheduler.run_now(request).await
+    }
+
+    fn is_able(&self) -> bool {
+        match &self.place {
+            Place::InProcess(_) => true,
+            #[cfg(target_os = "linux")]
+            Place::Process(sandbox) => sandbox.is_able(),
+        }
     }
 
     fn schedule_changed(&self) {

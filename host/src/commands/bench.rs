@@ -2,6 +2,8 @@
 //! one run, because absolute figures of shared machines wobble.
 
 mod isolated_vm;
+#[cfg(target_os = "linux")]
+mod isolation;
 mod native;
 mod parked;
 mod ready;
@@ -76,6 +78,10 @@ pub(crate) fn bench(json: bool, soak: bool) -> anyhow::Result<ExitCode> {
         .context("the script compiles")?;
     let p50 = single.block_on(measure_runs(&sandbox, &bytecode, &mut figures))?;
     isolated_vm::measure(p50, &mut figures)?;
+    #[cfg(target_os = "linux")]
+    {
+        isolation::measure(&single, &several, &sandbox, &bytecode, &mut figures)?;
+    }
     let one = single.block_on(throughput(&sandbox, &bytecode, 1))?;
     let all = several.block_on(throughput(&sandbox, &bytecode, threads))?;
     figures.insert("runs_per_second_1_thread".to_owned(), json!(one.round()));

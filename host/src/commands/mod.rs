@@ -7,4 +7,6 @@ pub(crate) mod demo;
 pub(crate) mod egress;
 pub(crate) mod migrate;
 pub(crate) mod replay;
+#[cfg(target_os = "linux")]
+pub(crate) mod runner_process;
 pub(crate) mod serve;

@@ -47,6 +47,8 @@ fn what_is_not_a_setting_is_named() {
         ("[egress]\nallow = \"10.0.0.0/8\"", "10.0.0.0/8"),
         ("[egress]\nnat64 = [\"10.0.0.0/8\"]", "10.0.0.0/8"),
         ("[auth]\nregistration = \"everyone\"", "everyone"),
+        ("[runner]\nisolation = \"none\"", "none"),
+        #[cfg(not(target_os = "linux"))]
         ("[runner]\nisolation = \"process\"", "process"),
         ("[database]\nurl = \"mysql://a@b/c\"", "database.url"),
         (

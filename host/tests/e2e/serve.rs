@@ -98,6 +98,52 @@ fn a_stop_waits_for_the_run_in_flight() {
     assert!(runs.iter().all(|run| run["status"] != "error"), "{runs:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn runner_processes_end_with_the_server() {
+    for (name, is_orderly) in [("TERM", true), ("KILL", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let process = [("VEDETTE_RUNNER__ISOLATION", "process")];
+        let mut server = Server::start_with(folder.path(), &process);
+        server.sign_in();
+        let runners = wait_for("runner processes", || {
+            let runners = children_of(server.id());
+            (!runners.is_empty()).then_some(runners)
+        });
+        server.signal(name);
+        assert_eq!(server.ended().success(), is_orderly);
+        for runner in runners {
+            wait_for("the end of a runner process", || {
+                (!is_running(runner)).then_some(())
+            });
+        }
+    }
+}
+
+/// Process ids, by the fourth field of `/proc/PID/stat`.
+#[cfg(target_os = "linux")]
+fn children_of(parent: u32) -> Vec<u32> {
+    let all = fs::read_dir("/proc").unwrap();
+    let ids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    ids.filter(|id| stat(*id).is_some_and(|(_, of)| of == parent))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+fn is_running(process: u32) -> bool {
+    // One that nobody has asked about yet has ended all the same.
+    stat(process).is_some_and(|(state, _)| state != "Z")
+}
+
+/// State and parent.
+#[cfg(target_os = "linux")]
+fn stat(process: u32) -> Option<(String, u32)> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before may hold anything.
+    let mut fields = text.rsplit(") ").next()?.split(' ');
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
 #[test]
 fn the_demo_leaves_an_installation_and_the_temporary_folder_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,7 +182,7 @@ fn settings_that_are_wrong_are_named() {
     for (name, value) in [
         ("VEDETTE_SERVER__LISTEN", "nowhere"),
         ("VEDETTE_EGRESS__ALLOW", "10.0.0.0/8"),
-        ("VEDETTE_RUNNER__ISOLATION", "process"),
+        ("VEDETTE_RUNNER__ISOLATION", "none"),
         ("VEDETTE_SERVER__PORT", "80"),
         ("VEDETTE_DATABASE__URL", "mysql://a@b/c"),
         ("VEDETTE_DATABASE__URL", "postgres://a@b:99999/c"),

@@ -59,12 +59,18 @@ pub(crate) struct Server {
 impl Server {
     /// Checks may reach loopback and run every second.
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = binary()
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
             .env("VEDETTE_EGRESS__ALLOW", r#"["127.0.0.0/8"]"#)
             .env("VEDETTE_SCHEDULER__LEAST_INTERVAL_SECONDS", "1")
             .env("VEDETTE_LOG__LEVEL", "warn")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -155,6 +161,11 @@ impl Server {
                 None => return all,
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
