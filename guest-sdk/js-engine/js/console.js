@@ -19,17 +19,25 @@ function isPlain(value) {
 
 function writeLine(level, line) {
   // One more than fits, so that the host sees that the line was cut.
-  host.log(level, line.slice(0, MAX_LINE + 1).toWellFormed());
+  host.log(level, (line.length > MAX_LINE ? line.slice(0, MAX_LINE + 1) : line).toWellFormed());
+}
+
+/** The values as one line; undefined where that takes more than putting them together. */
+function plainLine(values) {
+  let line = '';
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (!isPlain(value)) return undefined;
+    line += i === 0 ? value : ` ${value}`;
+  }
+  return line;
 }
 
 function logAt(level, values) {
   const rich = parts.get('console');
   // Groups and formats are the part's.
-  if (rich === undefined && values.every(isPlain) && !(values.length > 1 && String(values[0]).includes('%'))) {
-    writeLine(level, values.map(String).join(' '));
-  } else {
-    writeLine(level, (rich ?? part('console')).format(values));
-  }
+  const line = rich === undefined && !(values.length > 1 && typeof values[0] === 'string' && values[0].includes('%')) ? plainLine(values) : undefined;
+  writeLine(level, line ?? (rich ?? part('console')).format(values));
 }
 
 const console = {};

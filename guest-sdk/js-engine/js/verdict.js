@@ -3,7 +3,6 @@
 const MAX_RESULT_BYTES = 256 * 1024;
 const MAX_RESULT_DEPTH = 64;
 const MAX_RESULT_NODES = 100000;
-const VERDICT_FIELDS = new Set(['success', 'latency', 'message', 'data']);
 
 /** What `vedette:assert` was asked for in this run. */
 const asserted = { count: 0, checks: 0, failedChecks: 0, failedNames: [], open: new Map() };
@@ -23,13 +22,13 @@ async function invoke(main, paramsJson, variables) {
   Object.freeze(env);
   globalThis.params = params;
   globalThis.env = env;
-  const [success, latency, message, data] = readVerdict(await main({ params, env }));
-  if (asserted.failedChecks > 0) return [false, latency, tellFailedChecks(message), data];
-  if (success && asserted.open.size > 0) {
+  const verdict = readVerdict(await main({ params, env }));
+  if (asserted.failedChecks > 0) return [false, verdict[1], tellFailedChecks(verdict[2]), verdict[3]];
+  if (verdict[0] && asserted.open.size > 0) {
     const [name] = asserted.open.values();
     throw new Error(`${plain(name)} was still going on when the script returned: is an \`await\` missing?`);
   }
-  return [success, latency, message, data];
+  return verdict;
 }
 
 function tellFailedChecks(message) {
@@ -45,8 +44,13 @@ function readVerdict(value) {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw invalid(`the script returned ${value === null ? 'null' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
   }
-  const unknown = Object.keys(value).find((key) => !VERDICT_FIELDS.has(key));
-  if (unknown !== undefined) throw invalid(`the field \`${plain(unknown).slice(0, 100)}\` is not known`);
+  const keys = Object.keys(value);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i];
+    if (key !== 'success' && key !== 'latency' && key !== 'message' && key !== 'data') {
+      throw invalid(`the field \`${plain(key).slice(0, 100)}\` is not known`);
+    }
+  }
   const { success, latency, message, data } = value;
   if (typeof success !== 'boolean') throw invalid(`\`success\` is of type ${typeof success}, not boolean`);
   if (latency !== undefined && !(typeof latency === 'number' && latency >= 0 && latency < Infinity)) {
@@ -80,15 +84,22 @@ function wellFormedJson(json) {
 
 /** Without recursion: the depth is the script's, the stack is ours. */
 function checkExtent(data) {
-  const open = [[data, 1]];
+  // Objects that were not looked into yet, and how deep they lie.
+  const open = [data];
+  const depths = [1];
+  let count = typeof data === 'object' && data !== null ? 1 : 0;
   let nodes = 0;
-  while (open.length > 0) {
-    const [value, depth] = open.pop();
-    if (typeof value !== 'object' || value === null) continue;
+  while (count > 0) {
+    const value = open[--count];
+    const depth = depths[count];
     if (depth > MAX_RESULT_DEPTH) throw tooLarge(`\`data\` is nested more than ${MAX_RESULT_DEPTH} levels deep, or contains itself`);
     for (const key in value) {
       if (++nodes > MAX_RESULT_NODES) throw tooLarge(`\`data\` has more than ${MAX_RESULT_NODES} members and elements`);
-      open.push([value[key], depth + 1]);
+      const member = value[key];
+      if (typeof member === 'object' && member !== null) {
+        open[count] = member;
+        depths[count++] = depth + 1;
+      }
     }
   }
 }

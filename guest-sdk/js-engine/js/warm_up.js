@@ -11,7 +11,7 @@ async function warmUp() {
     const body = await warmRequest(params.url);
     const sum = body.items.map((item) => item + 1).filter((item) => item > 1).reduce((total, item) => total + item, 0);
     const line = ['warm', sum, body.state, env.NAME, null];
-    if (line.every(isPlain)) line.map(String).join(' ').slice(0, MAX_LINE + 1).toWellFormed();
+    plainLine(line).slice(0, MAX_LINE + 1).toWellFormed();
     return { success: sum > 0, latency: 1.5, message: `sum ${sum}`, data: { sum, state: body.state, list: [1] } };
   };
   const verdict = await invoke(script, '{"url":"https://example.com/a?b=c","list":[1]}', variables);

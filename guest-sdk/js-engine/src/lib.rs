@@ -16,6 +16,7 @@ mod event_loop;
 mod heap;
 mod modules;
 mod natives;
+mod placement;
 mod realm;
 mod rejections;
 mod run;
@@ -38,8 +39,12 @@ impl bindings::Guest for Engine {
         realm::compile_part(&name, source)
     }
 
+    fn blocks() -> Vec<bindings::Block> {
+        placement::blocks()
+    }
+
     fn init() {
-        realm::build();
+        placement::build();
     }
 
     fn compile(name: String, source: String) -> Result<Vec<u8>, bindings::CompileError> {

@@ -11,7 +11,7 @@ use javy::{
 };
 
 use crate::{
-    bindings, event_loop, heap,
+    bindings, event_loop,
     modules::{self, Module},
     natives, rejections,
 };
@@ -78,7 +78,7 @@ thread_local! {
     static REALM: OnceCell<Realm> = const { OnceCell::new() };
 }
 
-/// Builds the realm. The only thing that happens before the snapshot.
+/// Builds the realm.
 pub fn build() {
     let mut config = Config::default();
     config
@@ -106,7 +106,6 @@ pub fn build() {
         }
     });
     REALM.with(|cell| cell.set(realm).ok().expect("`init` is called once"));
-    heap::begin_runs();
 }
 
 /// What a part finds as `import.meta.realm`.

@@ -18,7 +18,18 @@ const JS_ENGINE: Guest = Guest {
     name: "js-engine",
     target: "wasm32-wasip2",
     alias: "/engine",
-    rustflags: &["-Clink-arg=-zstack-size=262144"],
+    rustflags: &[
+        "-Clink-arg=-zstack-size=262144",
+        "-Clink-arg=--wrap=malloc",
+        "-Clink-arg=--wrap=calloc",
+        "-Clink-arg=--wrap=realloc",
+        "-Clink-arg=--wrap=free",
+        "-Clink-arg=--wrap=posix_memalign",
+        "-Clink-arg=--wrap=aligned_alloc",
+    ],
+    // QuickJS counts its memory where it believes that it can.
+    c_flags: "-D__ANDROID__",
+    c_header: Some("src/heap.h"),
     versions: &[("javy", "8.1.0"), ("wasmtime_wizer", "48.0.8")],
 };
 
@@ -29,6 +40,8 @@ const TS_STRIP: Guest = Guest {
     target: "wasm32-unknown-unknown",
     alias: "/ts-strip",
     rustflags: &["-Clinker=wasm-component-ld", "-Clinker-flavor=wasm-ld"],
+    c_flags: "",
+    c_header: None,
     versions: &[("swc_ts_fast_strip", "60.0.0")],
 };
 

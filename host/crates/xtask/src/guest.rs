@@ -23,6 +23,9 @@ pub(crate) struct Guest {
     /// What its folder is called inside the build.
     pub(crate) alias: &'static str,
     pub(crate) rustflags: &'static [&'static str],
+    pub(crate) c_flags: &'static str,
+    /// Comes first in every C file.
+    pub(crate) c_header: Option<&'static str>,
     /// Names and versions of the libraries that make most of it.
     pub(crate) versions: &'static [(&'static str, &'static str)],
 }
@@ -122,8 +125,13 @@ pub(crate) fn build(guest: &Guest, folder: &Path, tools: &Tools) -> Result<Vec<u
         .iter()
         .map(|(from, to)| format!("-ffile-prefix-map={from}={to}"))
         .collect();
+    let c_header = guest
+        .c_header
+        .map(|header| format!("-include {}", folder.join(header).display()));
     let c_flags = format!(
-        "-isystem /usr/include/wasm32-wasi -O3 {}",
+        "-isystem /usr/include/wasm32-wasi -O3 {} {} {}",
+        guest.c_flags,
+        c_header.unwrap_or_default(),
         c_remaps.join(" ")
     );
     let status = Command::new("cargo")

@@ -2,6 +2,7 @@
 
 mod engine;
 mod guest;
+mod rehearsal;
 mod snapshot;
 mod tidy;
 

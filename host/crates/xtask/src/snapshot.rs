@@ -12,6 +12,8 @@ use wasmtime::{
 };
 use wasmtime_wizer::Wizer;
 
+use crate::rehearsal::{Placement, rehearse};
+
 /// The JavaScript half of the realm, in the order of use: the body of one function.
 const PRELUDE: &[&str] = &[
     "errors", "url", "timers", "events", "abort", "headers", "body", "response", "fetch",
@@ -39,7 +41,9 @@ pub(crate) async fn assemble(component: &[u8], js: &Path) -> Result<Vec<(String,
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()?;
     sources.sort();
-    let snapshot = take_snapshot(&engine, component, prelude).await?;
+    let rehearsal = take_snapshot(&engine, component, &prelude, Placement::default()).await?;
+    let placement = rehearse(&rehearsal, &js.join("rehearsals")).await?;
+    let snapshot = take_snapshot(&engine, component, &prelude, placement).await?;
     let mut files = vec![("js-engine.wasm".to_owned(), snapshot)];
     for path in sources {
         let name = path.file_stem().and_then(|name| name.to_str());
@@ -52,14 +56,25 @@ pub(crate) async fn assemble(component: &[u8], js: &Path) -> Result<Vec<(String,
 }
 
 /// Runs `init` and writes the component anew with the memory as it is then.
-async fn take_snapshot(engine: &Engine, component: &[u8], prelude: Vec<u8>) -> Result<Vec<u8>> {
+async fn take_snapshot(
+    engine: &Engine,
+    component: &[u8],
+    prelude: &[u8],
+    placement: Placement,
+) -> Result<Vec<u8>> {
     let mut store = Store::new(engine, ());
     let mut wizer = Wizer::new();
     // The component goes on exporting `init`, which wizer cannot take out of a component; the
     // host never calls it.
     wizer.init_func("init").keep_init_func(true);
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
-        let linker = frozen_world(store.engine(), component, prelude.clone())?;
+        let linker = frozen_world(
+            store.engine(),
+            component,
+            prelude.to_vec(),
+            placement.clone(),
+            |_| Ok(()),
+        )?;
         linker.instantiate_async(store, component).await
     });
     let (bytes, _) = snapshot.await?;
@@ -74,7 +89,9 @@ async fn compile_part(
 ) -> Result<Vec<u8>> {
     let component = Component::new(engine, component)?;
     let mut store = Store::new(engine, ());
-    let linker = frozen_world(engine, &component, Vec::new())?;
+    let linker = frozen_world(engine, &component, Vec::new(), Placement::default(), |_| {
+        Ok(())
+    })?;
     let instance = linker.instantiate_async(&mut store, &component).await?;
     let compile =
         instance.get_typed_func::<(&str, &str), (Vec<u8>,)>(&mut store, "compile-part")?;
@@ -83,17 +100,25 @@ async fn compile_part(
 }
 
 /// Imports while the snapshot is taken: time stands still, random numbers are constant, the
-/// environment is empty, and everything else ends the build.
-fn frozen_world(
+/// environment is empty, and everything that `more` does not add ends the build.
+pub(crate) fn frozen_world(
     engine: &Engine,
     component: &Component,
     prelude: Vec<u8>,
+    placement: Placement,
+    more: impl FnOnce(&mut Linker<()>) -> wasmtime::Result<()>,
 ) -> wasmtime::Result<Linker<()>> {
     let mut linker = Linker::new(engine);
     linker.root().func_wrap(
         "part",
         move |_: StoreContextMut<'_, ()>, (_,): (String,)| Ok((prelude.clone(),)),
     )?;
+    linker
+        .root()
+        .func_wrap("place-blocks", move |_: StoreContextMut<'_, ()>, (): ()| {
+            Ok((placement.clone(),))
+        })?;
+    more(&mut linker)?;
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
         let Some(interface) = name.split('@').next() else {

@@ -3,13 +3,21 @@
 use url::{Url, quirks};
 use wasmtime::format_err;
 
-use crate::{bindings::EngineImports, host::part, state::RunState};
+use crate::{
+    bindings::{EngineImports, Placement},
+    host::part,
+    state::RunState,
+};
 
 impl EngineImports for RunState {
     fn part(&mut self, name: String) -> wasmtime::Result<Vec<u8>> {
         part::bytecode(&name)
             .map(<[u8]>::to_vec)
             .ok_or_else(|| format_err!("the engine asks for a part that does not exist"))
+    }
+
+    fn place_blocks(&mut self) -> wasmtime::Result<Placement> {
+        Err(format_err!("the engine builds its realm again"))
     }
 
     fn parse_url(&mut self, url: String, base: Option<String>) -> wasmtime::Result<Option<String>> {
