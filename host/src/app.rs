@@ -114,20 +114,18 @@ impl App {
 }
 
 async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<Place> {
-    Ok(match isolation {
-        Isolation::InProcess => {
-            let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
-            Place::InProcess(sandbox)
-        }
-        #[cfg(target_os = "linux")]
-        Isolation::Process => {
-            let processes = ProcessOptions::this_binary(RUNNER_PROCESS);
-            let sandbox = ProcessSandbox::start(options, processes).await.context(
-                "scripts cannot be run in processes of their own (runner.isolation = \"process\")",
-            )?;
-            Place::Process(sandbox)
-        }
-    })
+    #[cfg(target_os = "linux")]
+    if isolation != Isolation::InProcess {
+        let processes = ProcessOptions::this_binary(RUNNER_PROCESS);
+        let sandbox = ProcessSandbox::start(options, processes).await.context(
+            "scripts cannot be run in processes of their own; \
+             runner.isolation = \"in-process\" does without them, and without their walls",
+        )?;
+        return Ok(Place::Process(sandbox));
+    }
+    let _ = isolation;
+    let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
+    Ok(Place::InProcess(sandbox))
 }
 
 fn api_config(config: &Config) -> ApiConfig {

@@ -105,6 +105,8 @@ pub(crate) struct Auth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Isolation {
+    /// In processes of their own where the system has what that takes.
+    Auto,
     InProcess,
     /// Linux only: elsewhere it is no value.
     #[cfg(target_os = "linux")]

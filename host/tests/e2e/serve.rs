@@ -103,8 +103,8 @@ fn a_stop_waits_for_the_run_in_flight() {
 fn runner_processes_end_with_the_server() {
     for (name, is_orderly) in [("TERM", true), ("KILL", false)] {
         let folder = tempfile::tempdir().unwrap();
-        let process = [("VEDETTE_RUNNER__ISOLATION", "process")];
-        let mut server = Server::start_with(folder.path(), &process);
+        // They are the default.
+        let mut server = Server::start(folder.path());
         server.sign_in();
         let runners = wait_for("runner processes", || {
             let runners = children_of(server.id());

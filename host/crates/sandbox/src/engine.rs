@@ -110,7 +110,6 @@ impl Sandbox {
 
     /// SHA-256 of the engine component and its parts, in hex. Bytecode of one engine means nothing
     /// to another.
-    #[expect(clippy::unused_self, reason = "of this sandbox, as callers see it")]
     pub fn engine_digest(&self) -> &str {
         engine_digest()
     }

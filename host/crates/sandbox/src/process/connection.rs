@@ -305,8 +305,10 @@ impl Connection {
             }
             FromChild::Ended { call, left } => match state.end(call)? {
                 Some(Call::Run(mut running)) => {
-                    // An error only says that nobody waits any more.
-                    let _ = running.done.take().map(|done| done.send((left, tail)));
+                    if let Some(done) = running.done.take() {
+                        // An error only says that nobody waits any more.
+                        let _ = done.send((left, tail));
+                    }
                     Ok(())
                 }
                 Some(Call::Compile(_)) => Err(Violation::WrongAnswer),
