@@ -126,7 +126,7 @@ async fn call(
 /// Of the only instance of this process.
 fn written_pages() -> Result<Vec<bool>> {
     // In `/proc/self/pagemap`, of the eight bytes of a page (Documentation/admin-guide/mm/pagemap.rst).
-    const IS_PRESENT: u64 = 1 << 63;
+    const IS_PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
     const IS_OF_FILE: u64 = 1 << 61;
     let memory = linear_memory(&std::fs::read_to_string("/proc/self/maps")?)?;
     let mut map = File::open("/proc/self/pagemap")?;
@@ -136,7 +136,7 @@ fn written_pages() -> Result<Vec<bool>> {
     let (entries, _) = entries.as_chunks();
     let entries = entries.iter().copied().map(u64::from_ne_bytes);
     Ok(entries
-        .map(|page| page & IS_PRESENT != 0 && page & IS_OF_FILE == 0)
+        .map(|page| page & IS_PRESENT_OR_SWAPPED != 0 && page & IS_OF_FILE == 0)
         .collect())
 }
 
