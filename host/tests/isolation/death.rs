@@ -183,6 +183,33 @@ async fn processes_are_replaced_while_their_runs_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_does_not_grow_old_nor_large() {
+    let old = ProcessOptions {
+        recycle_age: Duration::from_secs(1),
+        ..processes(1)
+    };
+    // The program alone is larger than what one place may keep.
+    let large = ProcessOptions {
+        recycle_bytes: 0,
+        ..processes(1)
+    };
+    let few = SandboxOptions {
+        max_concurrent_runs: 1,
+        ..options()
+    };
+    for (options, of_process) in [(options(), old), (few, large)] {
+        let sandbox = ProcessSandbox::start(options, of_process).await.unwrap();
+        let first = sandbox.processes()[0].id;
+        wait_for("another process", || {
+            let now = sandbox.processes();
+            (now.len() == 1 && now[0].id != first).then_some(())
+        })
+        .await;
+        assert_success(&run(&sandbox, "return { success: true };").await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_process_runs_are_our_fault() {
     let none = ProcessOptions {
         program: "/bin/false".into(),
