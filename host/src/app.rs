@@ -123,7 +123,8 @@ async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<
         )?;
         return Ok(Place::Process(sandbox));
     }
-    let _ = isolation;
+    #[cfg(not(target_os = "linux"))]
+    let (Isolation::Auto | Isolation::InProcess) = isolation;
     let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
     Ok(Place::InProcess(sandbox))
 }

@@ -20,7 +20,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Map, Value, json};
-use vedette_core::{SourceLanguage, Status, SystemClock};
+use vedette_core::{Outcome, SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{Bytecode, RunInputs, Sandbox, SandboxOptions};
 
@@ -82,8 +82,15 @@ pub(crate) fn bench(json: bool, soak: bool) -> anyhow::Result<ExitCode> {
     {
         isolation::measure(&single, &several, &sandbox, &bytecode, &mut figures)?;
     }
-    let one = single.block_on(throughput(&sandbox, &bytecode, 1))?;
-    let all = several.block_on(throughput(&sandbox, &bytecode, threads))?;
+    let run = {
+        let (sandbox, bytecode) = (sandbox.clone(), bytecode.clone());
+        move || {
+            let (sandbox, bytecode) = (sandbox.clone(), bytecode.clone());
+            async move { run_once(&sandbox, &bytecode).await }
+        }
+    };
+    let one = single.block_on(throughput(1, run.clone()))?;
+    let all = several.block_on(throughput(threads, run))?;
     figures.insert("runs_per_second_1_thread".to_owned(), json!(one.round()));
     figures.insert("runs_per_second_all_threads".to_owned(), json!(all.round()));
     figures.insert("threads".to_owned(), json!(threads));
@@ -158,7 +165,10 @@ async fn measure_runs(
 }
 
 async fn run_once(sandbox: &Sandbox, bytecode: &Bytecode) -> anyhow::Result<()> {
-    let outcome = sandbox.run(bytecode, inputs()).await;
+    ensure_success(&sandbox.run(bytecode, inputs()).await)
+}
+
+fn ensure_success(outcome: &Outcome) -> anyhow::Result<()> {
     ensure!(
         outcome.status == Status::Success,
         "a run of the benchmark failed: {outcome:?}"
@@ -176,16 +186,21 @@ fn inputs() -> RunInputs {
 }
 
 /// Runs a second, with so many tasks that each run one after the other.
-async fn throughput(sandbox: &Sandbox, bytecode: &Bytecode, tasks: usize) -> anyhow::Result<f64> {
+async fn throughput<R>(
+    tasks: usize,
+    run: impl Fn() -> R + Clone + Send + 'static,
+) -> anyhow::Result<f64>
+where
+    R: Future<Output = anyhow::Result<()>> + Send,
+{
     let count = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let running: Vec<_> = (0..tasks)
         .map(|_| {
-            let (sandbox, bytecode) = (sandbox.clone(), bytecode.clone());
-            let count = count.clone();
+            let (run, count) = (run.clone(), count.clone());
             tokio::spawn(async move {
                 while began.elapsed() < THROUGHPUT {
-                    run_once(&sandbox, &bytecode).await?;
+                    run().await?;
                     count.fetch_add(1, Ordering::Relaxed);
                 }
                 anyhow::Ok(())

@@ -120,6 +120,23 @@ fn runner_processes_end_with_the_server() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_may_run_scripts_in_its_own_process() {
+    let target = Target::start();
+    let folder = tempfile::tempdir().unwrap();
+    let setting = [("VEDETTE_RUNNER__ISOLATION", "in-process")];
+    let mut server = Server::start_with(folder.path(), &setting);
+    server.sign_in();
+    let script = server.make_script(&target.url("/wait/10"));
+    wait_for("a success", || {
+        let runs = server.executions(&script);
+        let has_success = runs.iter().any(|run| run["status"] == "success");
+        has_success.then_some(())
+    });
+    assert_eq!(children_of(server.id()), [0_u32; 0]);
+}
+
 /// Process ids, by the fourth field of `/proc/PID/stat`.
 #[cfg(target_os = "linux")]
 fn children_of(parent: u32) -> Vec<u32> {

@@ -1,24 +1,20 @@
 //! What a run costs more when it runs in a process of its own.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
-use vedette_core::{Status, SystemClock};
+use vedette_core::SystemClock;
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{
     Bytecode, Sandbox, SandboxOptions,
     process::{ProcessOptions, ProcessSandbox},
 };
 
-use super::{CONCURRENT, ROUNDS, RUNS, THROUGHPUT, inputs, percentile, rounded, run_once};
+use super::{
+    CONCURRENT, ROUNDS, RUNS, ensure_success, inputs, percentile, rounded, run_once, throughput,
+};
 use crate::wire::RUNNER_PROCESS;
 
 /// Runs one after the other, here and there in turns, then as many as the machine can do.
@@ -36,7 +32,12 @@ pub(super) fn measure(
         rounded(there - here, 1),
     );
     let threads = std::thread::available_parallelism()?.get();
-    let all = several.block_on(throughput(bytecode, 8 * threads))?;
+    let isolated = several.block_on(start())?;
+    let bytecode = bytecode.clone();
+    let all = several.block_on(throughput(8 * threads, move || {
+        let (isolated, bytecode) = (isolated.clone(), bytecode.clone());
+        async move { run_isolated(&isolated, &bytecode).await }
+    }))?;
     figures.insert("process_runs_per_second".to_owned(), json!(all.round()));
     Ok(())
 }
@@ -78,35 +79,5 @@ async fn side_by_side(sandbox: &Sandbox, bytecode: &Bytecode) -> anyhow::Result<
 }
 
 async fn run_isolated(sandbox: &ProcessSandbox, bytecode: &Bytecode) -> anyhow::Result<()> {
-    let outcome = sandbox.run(bytecode, inputs()).await;
-    ensure!(
-        outcome.status == Status::Success,
-        "a run of the benchmark failed: {outcome:?}"
-    );
-    Ok(())
-}
-
-/// Runs a second, with so many tasks that each run one after the other.
-async fn throughput(bytecode: &Bytecode, tasks: usize) -> anyhow::Result<f64> {
-    let sandbox = start().await?;
-    let count = Arc::new(AtomicU64::new(0));
-    let began = Instant::now();
-    let running: Vec<_> = (0..tasks)
-        .map(|_| {
-            let (sandbox, bytecode, count) = (sandbox.clone(), bytecode.clone(), count.clone());
-            tokio::spawn(async move {
-                while began.elapsed() < THROUGHPUT {
-                    run_isolated(&sandbox, &bytecode).await?;
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
-                anyhow::Ok(())
-            })
-        })
-        .collect();
-    for task in running {
-        task.await??;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
-    let runs = count.load(Ordering::Relaxed) as f64;
-    Ok(runs / began.elapsed().as_secs_f64())
+    ensure_success(&sandbox.run(bytecode, inputs()).await)
 }
