@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod component;
 pub mod ids;
 pub mod outcome;
 pub mod schedule;
@@ -13,6 +14,9 @@ pub mod script;
 pub mod slot;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use component::{
+    Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
+};
 pub use ids::{
     ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
 };
