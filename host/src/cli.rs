@@ -40,7 +40,7 @@ enum Command {
     },
     /// Run one check here, in the same sandbox with the same limits as the server.
     #[command(
-        after_help = "Example:\n  vedette check monitor.js --param url=https://example.com/\n\
+        after_help = "Example:\n  vedette check monitor.js --param url=https://example.com/\n  vedette check monitor.wasm\n\
         Exit code: 0 success, 1 failure, 2 error or timeout, 64 wrong usage."
     )]
     Check(CheckArguments),
@@ -52,6 +52,16 @@ enum Command {
         70 the recorded script came to another outcome, or parts of its run were not recorded."
     )]
     Replay(ReplayArguments),
+    /// What a component imports and exports, and whether a server would take it.
+    #[command(after_help = "Example:\n  vedette inspect monitor.wasm\n\
+        Exit code: 0 accepted, 1 refused, 2 it could not be tried, 64 wrong usage.")]
+    Inspect {
+        /// A WebAssembly component.
+        file: PathBuf,
+        /// One JSON object instead of text for people.
+        #[arg(long)]
+        json: bool,
+    },
     /// What the egress guard says.
     #[command(subcommand)]
     Egress(EgressCommand),
@@ -86,7 +96,7 @@ pub(crate) struct ConfigArguments {
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
-    /// A check: `.js` or `.mjs` is JavaScript, `.ts` or `.mts` is TypeScript.
+    /// A check: `.js` or `.mjs` is JavaScript, `.ts` or `.mts` is TypeScript, `.wasm` a component.
     pub(crate) file: PathBuf,
     /// A parameter; the value is JSON if it parses as JSON, else text.
     #[arg(long = "param", value_name = "NAME=VALUE")]
@@ -173,6 +183,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Migrate(arguments) => with_config(&arguments, commands::migrate::migrate),
         Command::Demo { seconds } => commands::demo::demo(seconds),
         Command::Check(arguments) => commands::check::check(&arguments),
+        Command::Inspect { file, json } => commands::inspect::inspect_component(&file, json),
         Command::Replay(arguments) => commands::replay::replay(&arguments),
         Command::Egress(EgressCommand::Explain { url, allow, json }) => {
             commands::egress::explain(&url, allow, json)

@@ -4,6 +4,7 @@
 mod app;
 mod cli;
 mod commands;
+mod components;
 mod config;
 mod keys;
 mod logging;
@@ -15,11 +16,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // Before anything else: it has to find the process as it was started.
     #[cfg(target_os = "linux")]
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|command| command == wire::RUNNER_PROCESS)
-    {
-        return commands::runner_process::runner_process();
+    if let Some(command) = std::env::args_os().nth(1) {
+        if command == wire::RUNNER_PROCESS {
+            return commands::runner_process::runner_process();
+        }
+        if command == components::COMPILE_COMPONENT {
+            return commands::compile_component::compile_component();
+        }
     }
     // One provider for the whole process, before anything can choose another.
     if rustls::crypto::aws_lc_rs::default_provider()

@@ -10,15 +10,19 @@ use ipnet::IpNet;
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
-use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status, Step, SystemClock, script};
+use vedette_core::{
+    ComponentRefusal, ErrorClass, Outcome, SourceLanguage, Status, Step, SystemClock, script,
+};
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{
     ArtifactCache, Limits, Recording, RunInputs, Sandbox, SandboxOptions,
+    component::{self, LoadedComponent},
     limits::RECORDING_FILE_BYTES,
 };
 
 use crate::{
     cli::{CheckArguments, EXIT_USAGE, complain, say},
+    components,
     config::{self, Log, LogFormat},
     keys, logging,
     wire::compile_outcome,
@@ -26,7 +30,7 @@ use crate::{
 
 /// Runs one check and tells what came of it.
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let (source, language, inputs) = match read(arguments) {
+    let (program, inputs) = match read(arguments) {
         Ok(read) => read,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -48,8 +52,15 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     })?;
     // What fails here is the platform's fault and says nothing about the target: no exit code 1.
     let is_recorded = file.is_some();
-    let (outcome, recording) = run(&arguments.allow, &source, language, inputs, is_recorded)
-        .unwrap_or_else(|error| (cannot_run(&error), None));
+    let ran = match program {
+        Program::Source(source, language) => {
+            run(&arguments.allow, &source, language, inputs, is_recorded)
+        }
+        Program::Component(bytes) => {
+            run_component(&arguments.allow, &bytes, inputs).map(|outcome| (outcome, None))
+        }
+    };
+    let (outcome, recording) = ran.unwrap_or_else(|error| (cannot_run(&error), None));
     if arguments.json {
         say(&as_json(&outcome).to_string());
     } else {
@@ -107,12 +118,47 @@ fn run(
     }))
 }
 
-/// A sandbox for one run at a time.
-pub(crate) fn sandbox(allow: &[IpNet]) -> anyhow::Result<Sandbox> {
-    let guard = Guard::new(Policy {
+/// As a server does it, from the bytes to the outcome.
+fn run_component(allow: &[IpNet], bytes: &[u8], inputs: RunInputs) -> anyhow::Result<Outcome> {
+    let guard = guard(allow)?;
+    let clock = Arc::new(SystemClock);
+    Ok(tokio::runtime::Runtime::new()?.block_on(async {
+        match prepared(bytes).await {
+            Ok(component) => component.run(&guard, clock, inputs).await,
+            Err(refusal) => Outcome::error(refusal.class, refusal.message),
+        }
+    }))
+}
+
+/// Compiled before, or now.
+async fn prepared(bytes: &[u8]) -> Result<LoadedComponent, ComponentRefusal> {
+    component::inspect(bytes)?;
+    let digest = component::digest(bytes);
+    let cache = cache();
+    let known = cache.as_ref().and_then(|cache| cache.component(&digest));
+    let artifact = match known {
+        Some(artifact) => artifact,
+        None => {
+            let artifact = components::compile(bytes).await?;
+            if let Some(Err(error)) = cache.map(|cache| cache.store_component(&digest, &artifact)) {
+                tracing::warn!(%error, "the compiled component could not be cached");
+            }
+            artifact
+        }
+    };
+    LoadedComponent::load(&artifact)
+}
+
+fn guard(allow: &[IpNet]) -> anyhow::Result<Guard> {
+    Ok(Guard::new(Policy {
         allow: allow.to_vec(),
         ..Policy::default()
-    })?;
+    })?)
+}
+
+/// A sandbox for one run at a time.
+pub(crate) fn sandbox(allow: &[IpNet]) -> anyhow::Result<Sandbox> {
+    let guard = guard(allow)?;
     Ok(Sandbox::new(SandboxOptions {
         max_concurrent_runs: 1,
         cache: cache(),
@@ -154,19 +200,38 @@ impl<'a> RecordingFile<'a> {
     }
 }
 
-fn read(arguments: &CheckArguments) -> anyhow::Result<(String, SourceLanguage, RunInputs)> {
-    let file = &arguments.file;
+/// What is to be run.
+enum Program {
+    Source(String, SourceLanguage),
+    Component(Vec<u8>),
+}
+
+fn read_program(file: &Path) -> anyhow::Result<Program> {
+    let unreadable = || format!("{} cannot be read", file.display());
+    if file
+        .extension()
+        .is_some_and(|extension| extension == "wasm")
+    {
+        let bytes = std::fs::read(file).with_context(unreadable)?;
+        return Ok(Program::Component(bytes));
+    }
     let language = language(file)?;
-    let source = std::fs::read_to_string(file)
-        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let source = std::fs::read_to_string(file).with_context(unreadable)?;
     script::check_source(&source).with_context(|| file.display().to_string())?;
+    Ok(Program::Source(source, language))
+}
+
+fn read(arguments: &CheckArguments) -> anyhow::Result<(Program, RunInputs)> {
+    let program = read_program(&arguments.file)?;
+    if arguments.record.is_some() && matches!(program, Program::Component(_)) {
+        bail!("--record: a component cannot be recorded, only JavaScript and TypeScript");
+    }
     let params = parameters(arguments)?;
     script::check_parameters(&params).context("--param")?;
     let env = variables(&arguments.env)?;
     let wall = timeout(&arguments.timeout)?;
     Ok((
-        source,
-        language,
+        program,
         RunInputs {
             params,
             env,
@@ -183,12 +248,9 @@ pub(crate) fn language(file: &Path) -> anyhow::Result<SourceLanguage> {
     match file.extension().and_then(OsStr::to_str) {
         None | Some("js" | "mjs") => Ok(SourceLanguage::JavaScript),
         Some("ts" | "mts") => Ok(SourceLanguage::TypeScript),
-        Some("wasm") => bail!(
-            "{}: this version runs JavaScript and TypeScript checks only",
-            file.display()
-        ),
+        Some("wasm") => bail!("{}: a component is no script", file.display()),
         Some(_) => bail!(
-            "{}: a check is a .js, .mjs, .ts or .mts file",
+            "{}: a check is a .js, .mjs, .ts, .mts or .wasm file",
             file.display()
         ),
     }

@@ -3,8 +3,11 @@
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 pub(crate) mod check;
+#[cfg(target_os = "linux")]
+pub(crate) mod compile_component;
 pub(crate) mod demo;
 pub(crate) mod egress;
+pub(crate) mod inspect;
 pub(crate) mod migrate;
 pub(crate) mod replay;
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{ErrorClass, text_enum};
+use crate::outcome::{ErrorClass, UnknownWord, text_enum};
 
 /// The SHA-256 of a component's bytes: its name, in every organization. As text 64 lower-case hex
 /// digits.
@@ -169,7 +169,13 @@ mod tests {
         assert_eq!(text.parse(), Ok(digest));
         assert_eq!(text.to_uppercase().parse(), Ok(digest));
         assert_eq!(format!("sha256:{text}").parse(), Ok(digest));
-        for nonsense in ["", "07", &text[1..], &format!("{text}0"), &text.replace('7', "g")] {
+        for nonsense in [
+            "",
+            "07",
+            &text[1..],
+            &format!("{text}0"),
+            &text.replace('7', "g"),
+        ] {
             assert_eq!(nonsense.parse::<Digest>(), Err(DigestError), "{nonsense}");
         }
         assert_eq!("ü".repeat(32).parse::<Digest>(), Err(DigestError));

@@ -5,12 +5,17 @@
 //! installation; what does not verify is compiled anew.
 
 use std::{
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
     path::{Path, PathBuf},
 };
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use vedette_core::Digest;
+
+use crate::{component::Artifact, engine::component_engine};
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -31,6 +36,22 @@ impl ArtifactCache {
             directory: directory.into(),
             key,
         }
+    }
+
+    /// Native code of a component that was compiled by this very program, if it is here.
+    pub fn component(&self, digest: &Digest) -> Option<Artifact> {
+        let name = component_name(digest)?;
+        self.load(&name).map(Artifact::from_own)
+    }
+
+    /// Keeps native code of the component with this digest.
+    ///
+    /// # Errors
+    /// When the file cannot be written; then nothing is there.
+    pub fn store_component(&self, digest: &Digest, artifact: &Artifact) -> io::Result<()> {
+        let name = component_name(digest)
+            .ok_or_else(|| io::Error::other("the engine of components does not start"))?;
+        self.store(&name, artifact.bytes())
     }
 
     /// The artefact, or `None` when there is none that verifies.
@@ -77,6 +98,19 @@ impl ArtifactCache {
         mac.update(artifact);
         mac
     }
+}
+
+/// After the component, and after everything about this program and this processor that matters.
+fn component_name(digest: &Digest) -> Option<String> {
+    let mut compatibility = DefaultHasher::new();
+    component_engine()
+        .ok()?
+        .precompile_compatibility_hash()
+        .hash(&mut compatibility);
+    Some(format!(
+        "component-{digest}-{:016x}",
+        compatibility.finish()
+    ))
 }
 
 fn read_only(path: &Path) -> io::Result<()> {

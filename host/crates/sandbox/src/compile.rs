@@ -138,7 +138,7 @@ impl Machine {
         limits: &Limits,
     ) -> wasmtime::Result<Store<RunState>> {
         let world = World {
-            network: Box::new(NoNetwork),
+            network: Arc::new(NoNetwork),
             clock: GuestClock::start(self.clock.now()),
             seed: new_seed()?,
             tape: None,

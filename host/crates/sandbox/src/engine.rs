@@ -285,6 +285,20 @@ fn config(slots: usize) -> Config {
     config
 }
 
+/// What the modules of uploaded components may use: the same.
+pub(crate) const COMPONENT_FEATURES: WasmFeatures = NEEDED;
+
+/// The engine of uploaded components. They are many, each with a memory image of its own, and run
+/// seldom: memory is mapped for a run and given back after it, where a pool would hold it.
+pub(crate) fn component_engine() -> wasmtime::Result<Engine> {
+    let mut config = config(1);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    // For the adapters that wasmtime makes where two components call each other; their own modules
+    // are refused before.
+    config.wasm_multi_memory(true);
+    Engine::new(&config)
+}
+
 fn pool(slots: usize) -> PoolingAllocationConfig {
     let count = |each: usize| u32::try_from(slots * each).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();

@@ -16,6 +16,7 @@
 mod bindings;
 pub mod cache;
 pub mod compile;
+pub mod component;
 pub mod engine;
 mod host;
 pub mod limits;

@@ -79,6 +79,51 @@ pub const RECORDING_BYTES: usize = 256 * KIB;
 /// A file that is read as a recording, in bytes.
 pub const MOST_RECORDING_FILE_BYTES: u64 = 16 * MIB as u64;
 
+/// Bounds of uploaded components, which bring the runtime of a language with them. Each is some
+/// times what the largest of the toolchains makes; docs/components.md has the table.
+pub mod component {
+    use super::{KIB, MIB};
+
+    /// Bytes of an upload. Python monitors have 18 MB.
+    pub const UPLOAD_BYTES: usize = 32 * MIB;
+    /// Functions with a body, all modules together.
+    pub const FUNCTIONS: u64 = 100_000;
+    /// Types, of all kinds and levels.
+    pub const TYPES: u64 = 50_000;
+    /// Bytes of one function. A compiler's work can grow faster than a function.
+    pub const FUNCTION_BYTES: u64 = MIB as u64;
+    /// Bytes of all functions.
+    pub const CODE_BYTES: u64 = 24 * MIB as u64;
+    /// Core modules.
+    pub const MODULES: u64 = 100;
+    /// Components in the component.
+    pub const COMPONENTS: u64 = 64;
+    /// How deep they lie in each other, the outermost and the modules included.
+    pub const DEPTH: usize = 8;
+    /// Core instances of one run.
+    pub const INSTANCES: u64 = 200;
+    /// Linear memories.
+    pub const MEMORIES: u64 = 4;
+    /// Linear memory at the start, all memories together; a run may have as much in all.
+    pub const MEMORY_BYTES: usize = super::MEMORY_BYTES;
+    /// Tables.
+    pub const TABLES: u64 = 100;
+    /// Elements of all tables.
+    pub const TABLE_ELEMENTS: u64 = 100_000;
+    /// Data and element segments.
+    pub const SEGMENTS: u64 = 20_000;
+    /// Imports, exports, globals, instances, aliases and adapters together.
+    pub const ITEMS: u64 = 100_000;
+    /// Imported interfaces.
+    pub const IMPORTS: u64 = 100;
+    /// Custom sections.
+    pub const CUSTOM_SECTIONS: u64 = 1_000;
+    /// Bytes of its native code.
+    pub const ARTIFACT_BYTES: u64 = 192 * MIB as u64;
+    /// Bytes of the headers of a `wasi:http` message, as the host keeps them.
+    pub const HEADER_BYTES: usize = 64 * KIB;
+}
+
 /// Fuel of a compilation. 256 KiB of dense source take a tenth of it; a hostile source must
 /// run out of it long before [`COMPILE_WALL`], also on a machine that has much else to do, because
 /// what is late counts as our own fault.

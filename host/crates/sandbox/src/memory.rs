@@ -3,12 +3,40 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
+use crate::limits::{self, component as caps};
+
+/// What one instance may be made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ceilings {
+    table_elements: usize,
+    core_instances: usize,
+    tables: usize,
+    memories: usize,
+}
+
+impl Ceilings {
+    /// Of the engine with a script.
+    pub(crate) const SCRIPT: Self = Self {
+        table_elements: limits::TABLE_ELEMENTS,
+        core_instances: limits::CORE_INSTANCES,
+        tables: limits::TABLES,
+        memories: limits::MEMORIES,
+    };
+
+    /// Of an uploaded component.
+    pub(crate) const COMPONENT: Self = Self {
+        table_elements: caps::TABLE_ELEMENTS as usize,
+        core_instances: caps::INSTANCES as usize,
+        tables: caps::TABLES as usize,
+        memories: caps::MEMORIES as usize,
+    };
+}
 
 /// Counts what a store holds, and remembers the most and whether growth was refused.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
     limit_bytes: usize,
+    ceilings: Ceilings,
     held_bytes: usize,
     peak_bytes: usize,
     table_elements: usize,
@@ -16,9 +44,10 @@ pub(crate) struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limit_bytes: usize) -> Self {
+    pub(crate) fn new(limit_bytes: usize, ceilings: Ceilings) -> Self {
         Self {
             limit_bytes,
+            ceilings,
             held_bytes: 0,
             peak_bytes: 0,
             table_elements: 0,
@@ -65,7 +94,8 @@ impl ResourceLimiter for MemoryLimiter {
         let grown = self
             .table_elements
             .saturating_add(desired.saturating_sub(current));
-        if grown > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
+        if grown > self.ceilings.table_elements || maximum.is_some_and(|maximum| desired > maximum)
+        {
             self.refused = true;
             return Ok(false);
         }
@@ -74,14 +104,14 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES
+        self.ceilings.core_instances
     }
 
     fn tables(&self) -> usize {
-        TABLES
+        self.ceilings.tables
     }
 
     fn memories(&self) -> usize {
-        MEMORIES
+        self.ceilings.memories
     }
 }

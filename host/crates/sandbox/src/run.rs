@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use crate::{
     bindings::{self, RunError},
     engine::Machine,
     limits,
+    memory::Ceilings,
     network::{Network, NoNetwork},
     record::{Tape, TimeIsOver},
     state::RunState,
@@ -87,7 +89,7 @@ impl Sandbox {
             Tape::new(seed, clock, engine, limits.clone(), max_bytes)
         });
         Ok(World {
-            network: Box::new(self.guard.session(limits.fetch.clone())),
+            network: Arc::new(self.guard.session(limits.fetch.clone())),
             clock,
             seed,
             tape,
@@ -129,13 +131,13 @@ impl Machine {
         env: BTreeMap<String, String>,
         limits: &Limits,
         world: impl FnOnce(&Limits) -> wasmtime::Result<World>,
-    ) -> (Executed, Box<dyn Network>) {
+    ) -> (Executed, Arc<dyn Network>) {
         let store = world(limits).and_then(|world| new_store(self, limits, world, params, env));
         let mut store = match store {
             Ok(store) => store,
             Err(error) => {
                 tracing::error!(error = ?error, "a run could not start");
-                return (Executed::nothing(), Box::new(NoNetwork));
+                return (Executed::nothing(), Arc::new(NoNetwork));
             }
         };
         let wall = match store.data().replay {
@@ -153,7 +155,18 @@ impl Machine {
             Ok(Err(error)) => classify(&error, &store),
         };
         let fuel_left = store.get_fuel().unwrap_or(0);
-        let mut state = store.into_data();
+        let fuel_used = limits.fuel.saturating_sub(fuel_left);
+        Executed::leave(ended, fuel_used, store.into_data())
+    }
+}
+
+impl Executed {
+    /// What is left of a run, with the network that it had.
+    pub(crate) fn leave(
+        ended: Ended<bindings::Verdict>,
+        fuel_used: u64,
+        mut state: RunState,
+    ) -> (Self, Arc<dyn Network>) {
         let tape = state.tape.take().map(|mut tape| {
             let (params, env) = (mem::take(&mut state.params), mem::take(&mut state.env));
             tape.end(params, env, state.network.platform_failed());
@@ -162,9 +175,9 @@ impl Machine {
         let (logs, mut flags) = state.log.finish();
         let (steps, steps_flag) = state.steps.finish();
         flags.extend(steps_flag);
-        let executed = Executed {
+        let executed = Self {
             ended,
-            fuel_used: limits.fuel.saturating_sub(fuel_left),
+            fuel_used,
             peak_memory_bytes: state.memory.peak_bytes(),
             steps,
             logs,
@@ -173,9 +186,7 @@ impl Machine {
         };
         (executed, state.network)
     }
-}
 
-impl Executed {
     /// Of a run that we failed to begin, or to end.
     pub(crate) fn nothing() -> Self {
         Self {
@@ -201,7 +212,14 @@ pub(crate) fn new_store(
     params: String,
     env: BTreeMap<String, String>,
 ) -> wasmtime::Result<Store<RunState>> {
-    let state = RunState::new(limits, world, machine.clock.clone(), params, env);
+    let state = RunState::new(
+        limits,
+        Ceilings::SCRIPT,
+        world,
+        machine.clock.clone(),
+        params,
+        env,
+    );
     let mut store = Store::try_new(&machine.engine, state)?;
     store.limiter(|state| &mut state.memory);
     store.set_fuel(limits.fuel)?;
@@ -267,7 +285,7 @@ fn classify(error: &wasmtime::Error, store: &Store<RunState>) -> Ended<bindings:
     Ended::Error(class, message)
 }
 
-fn memory_limit() -> Ended<bindings::Verdict> {
+pub(crate) fn memory_limit() -> Ended<bindings::Verdict> {
     Ended::Error(
         ErrorClass::MemoryLimit,
         "the script needs more memory than a run may have".to_owned(),

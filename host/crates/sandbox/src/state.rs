@@ -10,7 +10,7 @@ use wasmtime::component::ResourceTable;
 use crate::{
     Limits,
     limits::HANDLES,
-    memory::MemoryLimiter,
+    memory::{Ceilings, MemoryLimiter},
     network::Network,
     record::{Replay, Tape},
     steps::Steps,
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct RunState {
     pub(crate) memory: MemoryLimiter,
     pub(crate) table: ResourceTable,
-    pub(crate) network: Box<dyn Network>,
+    pub(crate) network: Arc<dyn Network>,
     pub(crate) params: String,
     pub(crate) env: BTreeMap<String, String>,
     /// For the log; the guest sees `guest_clock`.
@@ -45,6 +45,7 @@ pub(crate) struct RunState {
 impl RunState {
     pub(crate) fn new(
         limits: &Limits,
+        ceilings: Ceilings,
         world: World,
         clock: Arc<dyn Clock>,
         params: String,
@@ -53,7 +54,7 @@ impl RunState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Self {
-            memory: MemoryLimiter::new(limits.memory_bytes),
+            memory: MemoryLimiter::new(limits.memory_bytes, ceilings),
             table,
             network: world.network,
             params,
@@ -112,6 +113,19 @@ impl Log {
             message: kept,
             timestamp: at,
         });
+    }
+
+    /// Takes in lines that were kept elsewhere meanwhile, in the order of time, and whether some
+    /// of them are missing.
+    pub(crate) fn merge(&mut self, lines: Vec<(LogLevel, DateTime<Utc>, String)>, truncated: bool) {
+        self.truncated |= truncated;
+        if lines.is_empty() {
+            return;
+        }
+        for (log_level, at, message) in lines {
+            self.push_at(log_level, &message, at);
+        }
+        self.lines.sort_by_key(|line| line.timestamp);
     }
 
     pub(crate) fn finish(self) -> (Vec<LogLine>, Vec<Flag>) {

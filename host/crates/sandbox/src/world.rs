@@ -5,7 +5,10 @@
 //! seed, the answers, and a reading of the clock for each wait: little enough to record. What a
 //! guest cannot time, it cannot spy out by timing either.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,7 +22,7 @@ pub(crate) type Seed = [u8; 32];
 
 /// Given to a run at its start.
 pub(crate) struct World {
-    pub(crate) network: Box<dyn Network>,
+    pub(crate) network: Arc<dyn Network>,
     pub(crate) clock: GuestClock,
     pub(crate) seed: Seed,
     pub(crate) tape: Option<Tape>,
@@ -57,6 +60,12 @@ impl GuestClock {
 
     pub(crate) const fn elapsed_ms(&self) -> u64 {
         self.elapsed_ms
+    }
+
+    /// The moment that the guest's clocks show.
+    pub(crate) fn instant(&self) -> Instant {
+        let elapsed = Duration::from_millis(self.elapsed_ms);
+        self.started.checked_add(elapsed).unwrap_or(self.started)
     }
 
     /// The real time since the start, for the host's own measurements.

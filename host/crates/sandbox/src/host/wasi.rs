@@ -13,10 +13,10 @@ use wasmtime::{
 
 use crate::{limits::RANDOM_BYTES, state::RunState};
 
-const NANOS_PER_MILLI: u64 = 1_000_000;
+pub(crate) const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// Added to the monotonic clock, so that it never shows zero.
-const MONOTONIC_START_NANOS: u64 = 1_000 * NANOS_PER_MILLI;
+pub(crate) const MONOTONIC_START_NANOS: u64 = 1_000 * NANOS_PER_MILLI;
 
 /// `wasi:clocks/wall-clock.datetime`
 #[derive(ComponentType, Lower)]
@@ -30,12 +30,12 @@ type Cx<'a> = StoreContextMut<'a, RunState>;
 
 /// Fuel that a reading of a clock costs: as long as the host takes for it, the engine computes so
 /// many operators.
-const CALL_FUEL: u64 = 2_000;
+pub(crate) const CALL_FUEL: u64 = 2_000;
 
 /// Readings that are paid for together. Setting the fuel begins a new interval until the run yields
 /// (`limits::FUEL_YIELD_INTERVAL`), so that it must happen less often than the interval ends: so
 /// many readings take a script at least that much fuel by themselves.
-const CALLS_PAID_TOGETHER: u64 = 32_768;
+pub(crate) const CALLS_PAID_TOGETHER: u64 = 32_768;
 
 /// Links what `component` imports from WASI.
 pub(crate) fn link(linker: &mut Linker<RunState>, component: &Component) -> wasmtime::Result<()> {

@@ -139,7 +139,7 @@ async fn warm_up(machine: &Machine, language: SourceLanguage) -> Result<(), Runn
         .map_err(|error| failed(error.to_string()))?;
     let limits = Limits::default();
     let (params, env) = ("{}".to_owned(), BTreeMap::new());
-    let world = |_: &Limits| world(machine, Box::new(NoNetwork), None);
+    let world = |_: &Limits| world(machine, Arc::new(NoNetwork), None);
     let running = machine.execute(bytecode.bytes(), params, env, &limits, world);
     let (executed, network) = running.await;
     let outcome = finish(executed, network.as_ref(), &limits, Duration::ZERO);
@@ -153,7 +153,7 @@ async fn warm_up(machine: &Machine, language: SourceLanguage) -> Result<(), Runn
 /// A world of a run here.
 fn world(
     machine: &Machine,
-    network: Box<dyn Network>,
+    network: Arc<dyn Network>,
     tape: Option<(Limits, usize)>,
 ) -> wasmtime::Result<World> {
     let seed = new_seed()?;
@@ -218,7 +218,7 @@ impl Link {
                     let machine = &link.machine;
                     let world = |limits: &Limits| {
                         let tape = tape_bytes.map(|bytes| (limits.clone(), bytes));
-                        world(machine, Box::new(network), tape)
+                        world(machine, Arc::new(network), tape)
                     };
                     let run = machine.execute(&tail, params, env, &limits, world);
                     let executed = AssertUnwindSafe(run).catch_unwind().await;

@@ -10,6 +10,7 @@
 //! `connection` is what the server believes of it, `runner` and `pool` keep it alive.
 
 mod child;
+mod compiler;
 mod connection;
 mod pool;
 mod protocol;
@@ -31,6 +32,7 @@ use vedette_egress::Guard;
 
 pub use self::{
     child::{RunnerError, run_runner_process},
+    compiler::{CompilerLimits, compile_component, run_compiler_process},
     rights::Rights,
 };
 use self::{

@@ -61,13 +61,19 @@ pub(super) fn detach() -> Vec<String> {
     missing
 }
 
+/// Gives up what threads inherit: before others begin, as Landlock restricts one and those that it
+/// starts.
+pub(super) fn give_up_files(missing: &mut Vec<String>) {
+    let privileges = rustix::thread::set_no_new_privs(true);
+    note(missing, "no_new_privs", privileges);
+    note(missing, "Landlock", restrict_by_landlock());
+}
+
 /// Last, when everything is there that runs need. Gives up what can be given up, then tries what
 /// must be impossible now.
 pub(super) fn give_up(mut missing: Vec<String>) -> Rights {
     let server = getppid().map_or(0, |pid| c_long::from(pid.as_raw_nonzero().get()));
-    let privileges = rustix::thread::set_no_new_privs(true);
-    note(&mut missing, "no_new_privs", privileges);
-    note(&mut missing, "Landlock", restrict_by_landlock());
+    give_up_files(&mut missing);
     // What is open stays open; nothing can be opened, and no process started.
     note(&mut missing, "RLIMIT_NOFILE", limit(Resource::Nofile));
     note(&mut missing, "RLIMIT_NPROC", limit(Resource::Nproc));
@@ -78,7 +84,7 @@ pub(super) fn give_up(mut missing: Vec<String>) -> Rights {
     }
 }
 
-fn note<T, E: fmt::Display>(missing: &mut Vec<String>, what: &str, done: Result<T, E>) {
+pub(super) fn note<T, E: fmt::Display>(missing: &mut Vec<String>, what: &str, done: Result<T, E>) {
     if let Err(why) = done {
         missing.push(format!("{what}: {why}"));
     }
@@ -97,11 +103,16 @@ fn close_inherited() -> io::Result<()> {
 }
 
 fn limit(resource: Resource) -> rustix::io::Result<()> {
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
+    limit_to(resource, 0)
+}
+
+/// At most so many units of a resource, for good.
+pub(super) fn limit_to(resource: Resource, most: u64) -> rustix::io::Result<()> {
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
     };
-    setrlimit(resource, none)
+    setrlimit(resource, limit)
 }
 
 /// No file system, no TCP, no signals and no abstract sockets of processes outside.
@@ -158,6 +169,9 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
+    // What a thread does that was started just before.
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];

@@ -82,7 +82,7 @@ impl Sandbox {
         let (mut outcome, _) = self
             .run_in(bytecode, inputs, |_| {
                 Ok(World {
-                    network: Box::new(replay.clone()),
+                    network: Arc::new(replay.clone()),
                     clock: GuestClock::start(recording.started_at),
                     seed: recording.seed().unwrap_or_default(),
                     tape: None,

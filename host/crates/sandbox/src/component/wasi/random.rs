@@ -1,0 +1,50 @@
+//! `wasi:random`: all numbers come from the seed of the run.
+
+use chacha20::rand_core::Rng as _;
+use wasmtime::component::LinkerInstance;
+
+use super::super::machine::{ComponentRun, Cx, pay_for_call};
+use crate::limits::RANDOM_BYTES;
+
+/// A guest took more of something than a run may have.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(in super::super) struct QuotaExceeded(pub(super) String);
+
+pub(super) fn link(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasmtime::Result<()> {
+    instance.func_wrap("get-random-bytes", bytes)?;
+    instance.func_wrap("get-random-u64", number)
+}
+
+pub(super) fn link_insecure(
+    instance: &mut LinkerInstance<'_, ComponentRun>,
+) -> wasmtime::Result<()> {
+    instance.func_wrap("get-insecure-random-bytes", bytes)?;
+    instance.func_wrap("get-insecure-random-u64", number)
+}
+
+pub(super) fn link_seed(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasmtime::Result<()> {
+    instance.func_wrap("insecure-seed", |mut cx: Cx<'_>, (): ()| {
+        pay_for_call(&mut cx)?;
+        let random = &mut cx.data_mut().run.random;
+        Ok(((random.next_u64(), random.next_u64()),))
+    })
+}
+
+fn bytes(mut cx: Cx<'_>, (len,): (u64,)) -> wasmtime::Result<(Vec<u8>,)> {
+    pay_for_call(&mut cx)?;
+    if len > RANDOM_BYTES {
+        return Err(QuotaExceeded(format!(
+            "{len} random bytes were asked for, at most {RANDOM_BYTES} a call are given"
+        ))
+        .into());
+    }
+    let mut bytes = vec![0; usize::try_from(len)?];
+    cx.data_mut().run.random.fill_bytes(&mut bytes);
+    Ok((bytes,))
+}
+
+fn number(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
+    pay_for_call(&mut cx)?;
+    Ok((cx.data_mut().run.random.next_u64(),))
+}
