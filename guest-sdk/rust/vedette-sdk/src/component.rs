@@ -44,7 +44,9 @@ fn log_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|panic| {
-            console::log(console::Level::Error, &panic.to_string());
+            // On one line: the place is in the first, the message in the second.
+            let text = panic.to_string().replacen('\n', " ", 1);
+            console::log(console::Level::Error, &text);
         }));
     });
 }

@@ -35,7 +35,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    FetchReason, Monitor, Request, Response, Tls, Verdict,
+    FetchReason, Monitor, Redirect, Request, Response, Tls, Verdict,
     host::{self, State},
     log::Level,
 };
@@ -72,6 +72,8 @@ pub struct SentRequest {
     pub headers: Vec<(String, String)>,
     /// The body; empty without one.
     pub body: Vec<u8>,
+    /// What was to become of redirects.
+    pub redirect: Redirect,
     /// The request's own time limit.
     pub timeout: Option<Duration>,
 }
@@ -119,6 +121,7 @@ impl From<Request> for SentRequest {
             url: request.url,
             headers: request.headers,
             body: request.body.unwrap_or_default(),
+            redirect: request.redirect,
             timeout: request.timeout,
         }
     }

@@ -77,6 +77,10 @@ impl LoadedComponent {
         };
         let engine = component_engine().map_err(|error| platform(&error))?;
         let component = load(&engine, artifact.bytes()).map_err(|error| platform(&error))?;
+        // In a process that has given up its rights it could not be made any more.
+        component
+            .initialize_copy_on_write_image()
+            .map_err(|error| platform(&error))?;
         Self::link(&component)
     }
 

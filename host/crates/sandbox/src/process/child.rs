@@ -17,10 +17,10 @@ use tokio::{
     io::AsyncWriteExt as _,
     net::{UnixStream, unix::OwnedWriteHalf},
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::AbortHandle,
 };
-use vedette_core::{RequestRecord, SourceLanguage, Status, SystemClock};
+use vedette_core::{Clock as _, RequestRecord, SourceLanguage, Status, SystemClock};
 use vedette_egress::{Allowance, FetchError, Request};
 
 use super::{
@@ -30,7 +30,8 @@ use super::{
     rights,
 };
 use crate::{
-    Limits, SandboxError,
+    Bytecode, Limits, SandboxError,
+    component::{Artifact, LoadedComponent},
     engine::{Machine, engine_digest},
     network::{Answer, Network, NoNetwork},
     record::Tape,
@@ -51,6 +52,9 @@ pub enum RunnerError {
     /// The engine did not come up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The component does not load, though it did when it was compiled.
+    #[error("the component does not load: {0}")]
+    Component(String),
     /// The engine came up and cannot run a script.
     #[error("the first script did not run: {0}")]
     FirstScript(String),
@@ -93,10 +97,10 @@ async fn serve(socket: unix::net::UnixStream, missing: Vec<String>) -> Result<()
     let Some((start, compiled)) = frames.next().await? else {
         return Err(RunnerError::Protocol("it is closed".into()));
     };
-    let machine = prepare(&start, compiled).await?;
+    let guest = prepare(&start, compiled).await?;
     let (out, frames_out) = mpsc::unbounded_channel();
     let link = Arc::new(Link {
-        machine,
+        guest,
         out,
         calls: Mutex::default(),
         waiting: Mutex::default(),
@@ -112,10 +116,26 @@ async fn serve(socket: unix::net::UnixStream, missing: Vec<String>) -> Result<()
 
 /// Loads what came with the start. Whatever is made at the first use is made now, while everything
 /// is still allowed.
-async fn prepare(start: &ToChild<'_>, compiled: Vec<u8>) -> Result<Machine, RunnerError> {
-    let ToChild::Start { runs, engine_bytes } = *start else {
-        return Err(RunnerError::Protocol("no start".into()));
-    };
+async fn prepare(start: &ToChild<'_>, compiled: Vec<u8>) -> Result<Guest, RunnerError> {
+    match *start {
+        ToChild::Start { runs, engine_bytes } => {
+            let machine = prepare_scripts(runs, engine_bytes, &compiled).await?;
+            Ok(Guest::Scripts(machine))
+        }
+        ToChild::StartComponent { runs } => {
+            let component = LoadedComponent::load(&Artifact::from_own(compiled))
+                .map_err(|refusal| RunnerError::Component(refusal.message))?;
+            Ok(Guest::Component(component, Semaphore::new(runs as usize)))
+        }
+        _ => Err(RunnerError::Protocol("no start".into())),
+    }
+}
+
+async fn prepare_scripts(
+    runs: u32,
+    engine_bytes: u32,
+    compiled: &[u8],
+) -> Result<Machine, RunnerError> {
     let (engine, stripper) = compiled
         .split_at_checked(engine_bytes as usize)
         .ok_or_else(|| RunnerError::Protocol("the start is cut".into()))?;
@@ -139,7 +159,7 @@ async fn warm_up(machine: &Machine, language: SourceLanguage) -> Result<(), Runn
         .map_err(|error| failed(error.to_string()))?;
     let limits = Limits::default();
     let (params, env) = ("{}".to_owned(), BTreeMap::new());
-    let world = |_: &Limits| world(machine, Arc::new(NoNetwork), None);
+    let world = |_: &Limits| world(Arc::new(NoNetwork), None);
     let running = machine.execute(bytecode.bytes(), params, env, &limits, world);
     let (executed, network) = running.await;
     let outcome = finish(executed, network.as_ref(), &limits, Duration::ZERO);
@@ -151,13 +171,9 @@ async fn warm_up(machine: &Machine, language: SourceLanguage) -> Result<(), Runn
 }
 
 /// A world of a run here.
-fn world(
-    machine: &Machine,
-    network: Arc<dyn Network>,
-    tape: Option<(Limits, usize)>,
-) -> wasmtime::Result<World> {
+fn world(network: Arc<dyn Network>, tape: Option<(Limits, usize)>) -> wasmtime::Result<World> {
     let seed = new_seed()?;
-    let clock = GuestClock::start(machine.clock.now());
+    let clock = GuestClock::start(SystemClock.now());
     let tape = tape.map(|(limits, max_bytes)| {
         Tape::new(seed, clock, engine_digest().to_owned(), limits, max_bytes)
     });
@@ -179,9 +195,58 @@ async fn write_frames(mut socket: OwnedWriteHalf, mut frames: mpsc::UnboundedRec
     }
 }
 
-/// The engine, and the way to the server.
+/// What runs here.
+enum Guest {
+    /// Any script.
+    Scripts(Machine),
+    /// One component, so many at once.
+    Component(LoadedComponent, Semaphore),
+}
+
+impl Guest {
+    async fn execute(
+        &self,
+        bytecode: &[u8],
+        params: String,
+        env: BTreeMap<String, String>,
+        limits: &Limits,
+        world: impl FnOnce(&Limits) -> wasmtime::Result<World>,
+    ) -> Executed {
+        let runs = match self {
+            Self::Scripts(machine) => &machine.runs,
+            Self::Component(_, runs) => runs,
+        };
+        let _permit = runs.acquire().await.expect("never closed");
+        let (executed, _) = match self {
+            Self::Scripts(machine) => machine.execute(bytecode, params, env, limits, world).await,
+            Self::Component(component, _) => {
+                let clock = Arc::new(SystemClock);
+                component.execute(params, env, limits, clock, world).await
+            }
+        };
+        executed
+    }
+
+    async fn compile(
+        &self,
+        source: Vec<u8>,
+        language: SourceLanguage,
+    ) -> Result<Bytecode, Failure> {
+        let Self::Scripts(machine) = self else {
+            return Err(Failure::Platform("there is no engine here".to_owned()));
+        };
+        let source = String::from_utf8(source)
+            .map_err(|_| Failure::Platform("the source is not UTF-8".to_owned()))?;
+        machine
+            .compile(&source, language)
+            .await
+            .map_err(Failure::from)
+    }
+}
+
+/// What runs here, and the way to the server.
 struct Link {
-    machine: Machine,
+    guest: Guest,
     out: mpsc::UnboundedSender<Vec<u8>>,
     /// Runs and compilations that go on.
     calls: Mutex<HashMap<u64, AbortHandle>>,
@@ -214,17 +279,14 @@ impl Link {
                 let (params, env, limits) =
                     (params.into_owned(), env.into_owned(), limits.into_owned());
                 self.begin(call, async move {
-                    let _permit = link.machine.runs.acquire().await.expect("never closed");
-                    let machine = &link.machine;
                     let world = |limits: &Limits| {
                         let tape = tape_bytes.map(|bytes| (limits.clone(), bytes));
-                        world(machine, Arc::new(network), tape)
+                        world(Arc::new(network), tape)
                     };
-                    let run = machine.execute(&tail, params, env, &limits, world);
+                    let run = link.guest.execute(&tail, params, env, &limits, world);
                     let executed = AssertUnwindSafe(run).catch_unwind().await;
                     // The message of a panic is on standard error.
-                    let mut executed =
-                        executed.map_or_else(|_| Executed::nothing(), |(executed, _)| executed);
+                    let mut executed = executed.unwrap_or_else(|_| Executed::nothing());
                     let tape = tape_tail(executed.tape.take());
                     let left = executed.into();
                     link.send(&FromChild::Ended { call, left }, &tape);
@@ -233,14 +295,7 @@ impl Link {
             ToChild::Compile { call, language } => {
                 let link = self.clone();
                 self.begin(call, async move {
-                    let compiled = async {
-                        let source = String::from_utf8(tail)
-                            .map_err(|_| Failure::Platform("the source is not UTF-8".to_owned()))?;
-                        link.machine
-                            .compile(&source, language)
-                            .await
-                            .map_err(Failure::from)
-                    };
+                    let compiled = link.guest.compile(tail, language);
                     let compiled = AssertUnwindSafe(compiled).catch_unwind().await;
                     let compiled =
                         compiled.unwrap_or_else(|_| Err(Failure::Platform("a panic".to_owned())));
@@ -274,7 +329,9 @@ impl Link {
                     let _ = waiting.send(answer);
                 }
             }
-            ToChild::Start { .. } => tracing::error!("the server started this process twice"),
+            ToChild::Start { .. } | ToChild::StartComponent { .. } => {
+                tracing::error!("the server started this process twice")
+            }
         }
     }
 

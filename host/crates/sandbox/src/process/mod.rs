@@ -11,6 +11,7 @@
 
 mod child;
 mod compiler;
+mod components;
 mod connection;
 mod pool;
 mod protocol;
@@ -27,7 +28,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
-use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status};
+use vedette_core::{Digest, ErrorClass, Outcome, SourceLanguage, Status};
 use vedette_egress::Guard;
 
 pub use self::{
@@ -36,11 +37,14 @@ pub use self::{
     rights::Rights,
 };
 use self::{
+    components::Components,
     connection::Run,
     pool::{NoProcess, Pool},
+    runner::{Guest, LoadArtifact},
 };
 use crate::{
     ArtifactCache, Bytecode, CompileError, RunInputs, Sandbox, SandboxError, SandboxOptions, Tape,
+    component::Artifact,
     engine::{CONCURRENT_COMPILES, compiled_engine, compiled_stripper},
     limits::COMPILE_WALL,
     run::{PLATFORM_MESSAGE, finish},
@@ -107,6 +111,7 @@ pub struct ProcessSandbox(Arc<Inner>);
 struct Inner {
     pool: Pool,
     guard: Guard,
+    components: Components,
     runs: Semaphore,
     compiles: Semaphore,
     cache: Option<ArtifactCache>,
@@ -135,14 +140,16 @@ impl ProcessSandbox {
             .await
             .map_err(|error| SandboxError::Processes(io::Error::other(error)))?
             .map_err(SandboxError::Engine)?;
+        let components = Components::new(processes.clone(), runs, options.clock.clone());
         // Any of them may have to take all runs, when the others end.
-        let pool =
-            Pool::start(processes, runs, engine, options.clock).map_err(SandboxError::Processes)?;
+        let pool = Pool::start(processes, runs, Guest::Scripts(engine), options.clock)
+            .map_err(SandboxError::Processes)?;
         pool.pick()
             .await
             .map_err(|NoProcess| SandboxError::Processes(io::Error::other("the log says why")))?;
         Ok(Self(Arc::new(Inner {
             pool,
+            components,
             guard: options.guard,
             runs: Semaphore::new(runs),
             compiles: Semaphore::new(CONCURRENT_COMPILES),
@@ -174,6 +181,41 @@ impl ProcessSandbox {
         tape_bytes: Option<usize>,
     ) -> (Outcome, Option<Tape>) {
         let _permit = self.0.runs.acquire().await.expect("never closed");
+        self.run_in(&self.0.pool, bytecode.bytes(), inputs, tape_bytes)
+            .await
+    }
+
+    /// Runs the component with this digest, in a process that runs nothing else. `load` gives its
+    /// native code when a process has to be started, which is kept for some time after the run.
+    pub async fn run_component(
+        &self,
+        digest: Digest,
+        load: impl Fn() -> io::Result<Artifact> + Send + Sync + 'static,
+        inputs: RunInputs,
+    ) -> Outcome {
+        let _permit = self.0.runs.acquire().await.expect("never closed");
+        let load: LoadArtifact = Arc::new(load);
+        match self.0.components.take(digest, load).await {
+            Ok(place) => self.run_in(place.pool(), &[], inputs, None).await.0,
+            Err(error) => {
+                tracing::error!(%error, "a component has no runner process");
+                Outcome::error(ErrorClass::PlatformError, PLATFORM_MESSAGE)
+            }
+        }
+    }
+
+    /// Ends the processes of a component, and what runs in them.
+    pub fn end_component(&self, digest: &Digest) {
+        self.0.components.end(digest);
+    }
+
+    async fn run_in(
+        &self,
+        pool: &Pool,
+        bytecode: &[u8],
+        inputs: RunInputs,
+        tape_bytes: Option<usize>,
+    ) -> (Outcome, Option<Tape>) {
         let started = Instant::now();
         let RunInputs {
             params,
@@ -184,7 +226,7 @@ impl ProcessSandbox {
         let wall = limits.wall;
         let mut begun = None;
         for attempt in 1..=ATTEMPTS {
-            let Ok(live) = self.0.pool.pick().await else {
+            let Ok(live) = pool.pick().await else {
                 tracing::error!("a run has no runner process");
                 break;
             };
@@ -196,7 +238,7 @@ impl ProcessSandbox {
             }
             let session = self.0.guard.session(limits.fetch.clone());
             let run = Run {
-                bytecode: bytecode.bytes(),
+                bytecode,
                 params: &params,
                 env: &env,
                 limits: &limits,

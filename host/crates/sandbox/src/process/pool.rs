@@ -17,7 +17,7 @@ use vedette_core::Clock;
 
 use super::{
     ProcessOptions, RunnerProcess,
-    runner::{Due, Live, Process, START_PATIENCE, Starter},
+    runner::{Due, Guest, Live, Process, START_PATIENCE, Starter},
 };
 
 /// Between two starts when processes do not start, or end right after: doubled from the first to
@@ -31,7 +31,7 @@ const STABLE: Duration = Duration::from_secs(10);
 /// The processes. Dropping it kills them.
 pub(super) struct Pool {
     shared: Arc<Shared>,
-    _keepers: JoinSet<()>,
+    keepers: Mutex<JoinSet<()>>,
 }
 
 struct Shared {
@@ -59,11 +59,11 @@ impl Pool {
     pub(super) fn start(
         options: ProcessOptions,
         runs: usize,
-        engine: Vec<u8>,
+        guest: Guest,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            starter: Starter::new(options, runs, engine, clock)?,
+            starter: Starter::new(options, runs, guest, clock)?,
             state: Mutex::default(),
             changed: Notify::new(),
         });
@@ -73,7 +73,7 @@ impl Pool {
         }
         Ok(Self {
             shared,
-            _keepers: keepers,
+            keepers: Mutex::new(keepers),
         })
     }
 
@@ -115,6 +115,21 @@ impl Pool {
                 () = sleep_until(limit) => return Err(NoProcess),
             }
         }
+    }
+
+    /// Ends all processes with what runs in them; none comes after them.
+    pub(super) fn end(&self) {
+        self.keepers
+            .lock()
+            .expect("no holder of this lock panics")
+            .abort_all();
+        let mut state = self.shared.state();
+        state.failing = self.shared.places();
+        for live in state.live.drain(..) {
+            live.connection.close();
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
     }
 
     /// Whether there is a process, or one may come.

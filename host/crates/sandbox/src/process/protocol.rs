@@ -16,7 +16,7 @@ use crate::{
     CompileError, Limits, bindings,
     compile::Limit,
     engine::engine_digest,
-    limits::HOST_CALL_BYTES,
+    limits::{HOST_CALL_BYTES, component},
     record::{Tape, TapeParts},
     run::{Ended, Executed},
     state::Log,
@@ -27,8 +27,10 @@ use crate::{
 /// Largest frame from a runner process: what a guest may move out in one call, and a log.
 pub(super) const MOST_FROM_CHILD: usize = HOST_CALL_BYTES + 1024 * 1024;
 
-/// Largest frame to a runner process: a response with a body, or the compiled engine.
-pub(super) const MOST_TO_CHILD: usize = 64 * 1024 * 1024;
+/// Largest frame to a runner process: a response with a body, the compiled engine, or a compiled
+/// component.
+#[expect(clippy::cast_possible_truncation, reason = "a small constant")]
+pub(super) const MOST_TO_CHILD: usize = component::ARTIFACT_BYTES as usize + 1024 * 1024;
 
 /// From the server, which is trusted.
 #[derive(Serialize, Deserialize)]
@@ -37,7 +39,9 @@ pub(super) enum ToChild<'a> {
     ///
     /// Behind it, where one is there by now, the compiled stripper of types.
     Start { runs: u32, engine_bytes: u32 },
-    /// Tail: bytecode.
+    /// First, and once, in place of `Start`: a process for one component. Tail: its native code.
+    StartComponent { runs: u32 },
+    /// Tail: bytecode; nothing for a component.
     Run {
         call: u64,
         params: Cow<'a, str>,

@@ -14,7 +14,7 @@ use tokio::{
     process::{Child, ChildStderr, Command},
     runtime::Handle,
     sync::{oneshot, watch},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{Instant, sleep_until, timeout},
 };
 use vedette_core::Clock;
@@ -24,6 +24,7 @@ use super::{
     connection::{Connection, Violation, write},
     protocol::{FrameError, FrameReader, FromChild, MOST_FROM_CHILD, ToChild, frame},
 };
+use crate::component::Artifact;
 
 /// From the start of a process to its word that it is ready. It takes some 20 ms.
 pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -80,11 +81,22 @@ pub(super) enum StartError {
     Frame(#[from] FrameError),
 }
 
+/// What processes are started for.
+pub(super) enum Guest {
+    /// Scripts, by the compiled engine.
+    Scripts(Vec<u8>),
+    /// One component, whose native code is asked for at each start: nobody holds it meanwhile.
+    Component(LoadArtifact),
+}
+
+/// Where native code of a component comes from. It may read a file.
+pub(super) type LoadArtifact = Arc<dyn Fn() -> io::Result<Artifact> + Send + Sync>;
+
 /// Starts processes.
 pub(super) struct Starter {
     pub(super) options: ProcessOptions,
     runs: u32,
-    engine: Vec<u8>,
+    guest: Guest,
     /// Compiled when it is first needed; processes that began without it are replaced then.
     stripper: watch::Sender<Option<Arc<[u8]>>>,
     clock: Arc<dyn Clock>,
@@ -99,7 +111,7 @@ impl Starter {
     pub(super) fn new(
         options: ProcessOptions,
         runs: usize,
-        engine: Vec<u8>,
+        guest: Guest,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let (thread, orders) = mpsc::channel::<Order>();
@@ -116,15 +128,37 @@ impl Starter {
         Ok(Self {
             options,
             runs: u32::try_from(runs).unwrap_or(u32::MAX),
-            engine,
+            guest,
             stripper: watch::Sender::new(None),
             clock,
             thread,
         })
     }
 
+    /// The first frame to a process.
+    async fn first_frame(&self, stripper: Option<&[u8]>) -> io::Result<Vec<u8>> {
+        let runs = self.runs;
+        match &self.guest {
+            Guest::Scripts(engine) => {
+                let engine_bytes = u32::try_from(engine.len()).unwrap_or(u32::MAX);
+                let compiled = [&engine[..], stripper.unwrap_or_default()].concat();
+                Ok(frame(&ToChild::Start { runs, engine_bytes }, &compiled))
+            }
+            Guest::Component(load) => {
+                let load = load.clone();
+                let artifact = spawn_blocking(move || load())
+                    .await
+                    .map_err(io::Error::other)??;
+                Ok(frame(&ToChild::StartComponent { runs }, artifact.bytes()))
+            }
+        }
+    }
+
     /// Starts a process and waits until it is ready.
     pub(super) async fn start(&self) -> Result<Process, StartError> {
+        let stripper = self.stripper.borrow().clone();
+        let has_stripper = stripper.is_some();
+        let start = self.first_frame(stripper.as_deref()).await?;
         let (ours, theirs) = unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let (read, mut sink) = UnixStream::from_std(ours)?.into_split();
@@ -144,13 +178,7 @@ impl Starter {
             tasks.spawn(log_stderr(id, stderr));
         }
         let mut frames = FrameReader::new(read, MOST_FROM_CHILD);
-        let runs = self.runs;
-        let stripper = self.stripper.borrow().clone();
-        let has_stripper = stripper.is_some();
         let begun = async {
-            let engine_bytes = u32::try_from(self.engine.len()).unwrap_or(u32::MAX);
-            let compiled = [&self.engine[..], stripper.as_deref().unwrap_or_default()].concat();
-            let start = frame(&ToChild::Start { runs, engine_bytes }, &compiled);
             // When this fails, the process has ended, as reading tells too.
             let _ = sink.write_all(&start).await;
             frames.next().await
