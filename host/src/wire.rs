@@ -15,7 +15,7 @@ use vedette_sandbox::{
     Bytecode, CompileError, Limits, RunInputs, Sandbox, Tape, limits::RECORDING_BYTES,
 };
 use vedette_scheduler::{RunRequest, Runner, SchedulerHandle};
-use vedette_store::{Store, VersionSource};
+use vedette_store::{Store, VersionProgram};
 
 use crate::config::Record;
 
@@ -137,12 +137,18 @@ impl Scripts {
         if let Some(loaded) = self.loaded.get(&version).await {
             return Ok(loaded);
         }
-        let found = self.store.get_version_source(org, version).await.map_err(|error| {
+        let found = self.store.get_version_program(org, version).await.map_err(|error| {
             tracing::error!(error = %error, script_version.id = %version, "a script cannot be loaded");
             Outcome::error(ErrorClass::PlatformError, NOT_RUN)
         })?;
-        let VersionSource { source, language } =
-            found.ok_or_else(|| Outcome::error(ErrorClass::PlatformError, NOT_RUN))?;
+        let found = found.ok_or_else(|| Outcome::error(ErrorClass::PlatformError, NOT_RUN))?;
+        let VersionProgram::Source {
+            text: source,
+            language,
+        } = found
+        else {
+            return Err(Outcome::error(ErrorClass::PlatformError, NOT_RUN));
+        };
         let bytecode = self
             .place
             .compile(&source, language)

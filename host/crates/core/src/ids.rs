@@ -67,6 +67,10 @@ typed_ids! {
     TemplateId;
     /// One run of a script.
     ExecutionId;
+    /// An organization's record of a component. The component itself is named by its digest.
+    ComponentId;
+    /// A public key that an organization's components are signed with.
+    ComponentKeyId;
 }
 
 fn new_v7(clock: &dyn Clock) -> Uuid {

@@ -18,12 +18,13 @@ pub use component::{
     Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
 };
 pub use ids::{
-    ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
+    ComponentId, ComponentKeyId, ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId,
+    SessionId, TemplateId, UserId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,
     StepKind, Verdict,
 };
 pub use schedule::{Schedule, ScheduleError};
-pub use script::{ScriptError, SourceLanguage};
+pub use script::{Program, ProgramKind, ScriptError, SourceLanguage};
 pub use slot::MissedReason;

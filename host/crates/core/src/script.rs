@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::outcome::{UnknownWord, text_enum};
+use crate::{
+    component::Digest,
+    outcome::{UnknownWord, text_enum},
+};
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +41,40 @@ text_enum! {
         JavaScript = "javascript",
         /// An ES module with types, which are taken out before it is compiled.
         TypeScript = "typescript",
+    }
+}
+
+text_enum! {
+    /// What a script's program is.
+    ProgramKind {
+        /// A source.
+        Script = "script",
+        /// An uploaded component.
+        Component = "component",
+    }
+}
+
+/// What a script runs. Another program is another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// A source, compiled in the sandbox.
+    Source {
+        /// The source itself.
+        text: String,
+        /// What it is written in.
+        language: SourceLanguage,
+    },
+    /// The uploaded component of exactly these bytes: a name could come to mean others.
+    Component(Digest),
+}
+
+impl Program {
+    /// Which of the two it is.
+    pub const fn kind(&self) -> ProgramKind {
+        match self {
+            Self::Source { .. } => ProgramKind::Script,
+            Self::Component(_) => ProgramKind::Component,
+        }
     }
 }
 

@@ -20,6 +20,30 @@ impl Db {
         }
     }
 
+    /// Ends a `SELECT` whose rows must stay as they are until the transaction ends.
+    pub(crate) fn share_rows(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "",
+            Self::Postgres(_) => " FOR SHARE",
+        }
+    }
+
+    /// Ends a `SELECT` whose rows the transaction is going to change or delete.
+    pub(crate) fn lock_rows(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// Ends a `SELECT` that takes up a free row of `component_blobs`.
+    pub(crate) fn skip_locked_blobs(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "",
+            Self::Postgres(_) => " FOR UPDATE OF component_blobs SKIP LOCKED",
+        }
+    }
+
     /// Makes registrations wait for each other, so that only one can be the first.
     pub(crate) fn lock_registration(&self) -> &'static str {
         match self {

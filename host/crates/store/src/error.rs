@@ -32,6 +32,13 @@ pub enum StoreError {
         /// The column and its value.
         what: String,
     },
+    /// The organization does not have the component that a script is to run.
+    #[error("the component is not there")]
+    ComponentMissing,
+    /// The pieces of a component are not all there: another call deleted them after they were
+    /// put. Safe to retry from the first piece on.
+    #[error("the bytes of the component are not all there")]
+    ChunksMissing,
     /// A cursor that this installation did not make.
     #[error("the cursor is not valid")]
     InvalidCursor,
@@ -43,7 +50,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may well succeed a moment later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy(_))
+        matches!(self, Self::Busy(_) | Self::ChunksMissing)
     }
 
     /// What a caller makes of a call that it waited for too long.

@@ -7,6 +7,11 @@
 #![warn(missing_docs)]
 
 mod accounts;
+mod blocked_components;
+mod component_blobs;
+mod component_keys;
+mod component_queue;
+mod components;
 mod db;
 mod deletion;
 mod dialect;
@@ -23,23 +28,37 @@ mod slots;
 mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod versions;
 
 pub use accounts::{Login, NewUser, Registration, Role, User};
+pub use blocked_components::BlockedComponent;
+pub use component_blobs::{CHUNK_BYTES, NewChunk};
+pub use component_keys::{ComponentKey, NewComponentKey};
+pub use component_queue::{ClaimedComponent, CompiledComponent, ComponentUsage, FinishedComponent};
+pub use components::{
+    Component, ComponentSignature, CreatedComponent, DeletedComponent, NewComponent, NewSignature,
+};
 pub use db::Store;
 pub use error::StoreError;
 pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
 pub use record::{FinishedSlot, RecordResult};
-pub use scripts::{NewScript, Script, ScriptChange, Updated, VersionSource};
+pub use scripts::{NewScript, Script, ScriptChange, Updated};
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};
+pub use versions::{VersionKind, VersionProgram, VersionSummary};
 
 /// Every SQL text of the crate, so that a test can prepare each on both databases.
 #[cfg(feature = "testing")]
 pub fn all_sql() -> Vec<&'static str> {
     [
         accounts::ALL_SQL,
+        blocked_components::ALL_SQL,
+        component_blobs::ALL_SQL,
+        component_keys::ALL_SQL,
+        component_queue::ALL_SQL,
+        components::ALL_SQL,
         deletion::ALL_SQL,
         executions::ALL_SQL,
         recordings::ALL_SQL,
@@ -48,6 +67,7 @@ pub fn all_sql() -> Vec<&'static str> {
         sessions::ALL_SQL,
         slots::ALL_SQL,
         templates::ALL_SQL,
+        versions::ALL_SQL,
     ]
     .concat()
 }

@@ -8,16 +8,18 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
 use uuid::Uuid;
 use vedette_core::{
-    OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, SourceLanguage, TemplateId, UserId,
+    OrgId, Program, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
     slot::DEFAULT_LOCATION,
 };
 
 use crate::{
     Page, PageRequest, Store, StoreError,
+    components::LOCK_COMPONENT,
     db::{in_tx, on_db},
     executions::push_executions,
     record::INSERT_ROWS,
     replaced::{SlotRow, rows_of_passed},
+    versions::{program_columns, read_program},
 };
 
 /// A script with its current version.
@@ -43,11 +45,9 @@ pub struct Script {
     pub interval_seconds: Option<u32>,
     /// IANA name; the zone in which the cron expression is read.
     pub timezone: String,
-    /// The source.
-    pub script_body: String,
-    /// What the source is written in.
-    pub language: SourceLanguage,
-    /// The immutable version of this source in this language.
+    /// What it runs.
+    pub program: Program,
+    /// The immutable version of this program.
     pub version_id: ScriptVersionId,
     /// Counts from 1.
     pub version_number: i64,
@@ -82,10 +82,8 @@ pub struct ScriptChange {
     pub interval_seconds: Option<u32>,
     /// IANA name.
     pub timezone: String,
-    /// The source; another one makes a new version.
-    pub script_body: String,
-    /// What the source is written in; another one makes a new version.
-    pub language: SourceLanguage,
+    /// What it runs; another program makes a new version.
+    pub program: Program,
     /// Given to each run.
     pub parameters: Map<String, Value>,
     /// Given to each run.
@@ -113,15 +111,6 @@ pub struct NewScript {
     pub content: ScriptChange,
 }
 
-/// What a version is compiled from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionSource {
-    /// The source.
-    pub source: String,
-    /// What it is written in.
-    pub language: SourceLanguage,
-}
-
 /// What became of a change.
 #[derive(Debug, Clone)]
 pub enum Updated {
@@ -134,32 +123,33 @@ pub enum Updated {
 }
 
 const INSERT_SCRIPT: &str = "INSERT INTO scripts (id, org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, version_id, \
-    version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, $16, 1, $17, $17)";
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, \
+    component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
+    created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, \
+    $15, $16, $17, 1, $18, $18)";
 const INSERT_VERSION: &str = "INSERT INTO script_versions \
-    (id, script_id, org_id, number, source, language, created_by, created_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    (id, script_id, org_id, number, source, language, component_digest, created_by, created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const INSERT_SLOT: &str = "INSERT INTO slots \
     (script_id, location, org_id, scheduled_at, lease_token) VALUES ($1, $2, $3, $4, 0)";
 const GET_SCRIPT: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, version_id, \
-    version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
-    CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, \
+    component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
+    created_at, updated_at, CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
     FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
     AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id = $2 AND NOT is_deleted";
 const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, version_id, \
-    version_number, parameters, env_vars, timeout_seconds, revision, created_at, updated_at, \
-    CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
+    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, \
+    component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
+    created_at, updated_at, CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
     FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
     AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id < $2 AND NOT is_deleted \
     ORDER BY scripts.id DESC LIMIT $4";
 const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron_expression = $3, \
-    interval_seconds = $4, timezone = $5, script_body = $6, language = $7, version_id = $8, \
-    version_number = $9, parameters = $10, env_vars = $11, timeout_seconds = $12, \
-    revision = revision + 1, template_id = $13, updated_at = $14 \
-    WHERE org_id = $15 AND id = $16 AND revision = $17";
+    interval_seconds = $4, timezone = $5, script_body = $6, language = $7, \
+    component_digest = $8, version_id = $9, version_number = $10, parameters = $11, env_vars = $12, \
+    timeout_seconds = $13, revision = revision + 1, template_id = $14, updated_at = $15 \
+    WHERE org_id = $16 AND id = $17 AND revision = $18";
 /// The slot is locked before the script is touched, as recording a run does it: else a run that
 /// ends in this moment would be followed by a slot of the old schedule.
 pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
@@ -175,8 +165,6 @@ const COUNT_FROM: &str = "UPDATE slots SET counts_from = $1 \
 const LAST_SLOT: &str = "SELECT scheduled_at FROM script_executions \
     WHERE org_id = $1 AND script_id = $2 AND location = $3 AND scheduled_at >= $4 \
     ORDER BY scheduled_at DESC LIMIT 1";
-const GET_VERSION: &str = "SELECT source, language FROM script_versions WHERE org_id = $1 AND id = $2 \
-    AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = script_id AND NOT is_deleted)";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
@@ -190,7 +178,6 @@ pub(crate) const ALL_SQL: &[&str] = &[
     MOVE_SLOT,
     COUNT_FROM,
     LAST_SLOT,
-    GET_VERSION,
 ];
 
 #[derive(FromRow)]
@@ -207,6 +194,7 @@ struct ScriptRow {
     timezone: String,
     script_body: String,
     language: String,
+    component_digest: Option<Vec<u8>>,
     version_id: Uuid,
     version_number: i64,
     parameters: Json<Map<String, Value>>,
@@ -216,12 +204,6 @@ struct ScriptRow {
     next_run_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-}
-
-/// A language as the database keeps it.
-fn read_language(table: &'static str, id: Uuid, word: &str) -> Result<SourceLanguage, StoreError> {
-    word.parse()
-        .map_err(|error| StoreError::corrupt(table, &id, &error))
 }
 
 /// A count of seconds as the database keeps it.
@@ -235,6 +217,7 @@ impl TryFrom<ScriptRow> for Script {
 
     fn try_from(row: ScriptRow) -> Result<Self, StoreError> {
         let seconds = |seconds| read_seconds(row.id, seconds);
+        let digest = row.component_digest.as_deref();
         Ok(Self {
             id: ScriptId::from_uuid(row.id),
             org_id: OrgId::from_uuid(row.org_id),
@@ -247,8 +230,7 @@ impl TryFrom<ScriptRow> for Script {
             name: row.name,
             cron_expression: row.cron_expression,
             timezone: row.timezone,
-            script_body: row.script_body,
-            language: read_language("scripts", row.id, &row.language)?,
+            program: read_program("scripts", row.id, row.script_body, &row.language, digest)?,
             version_id: ScriptVersionId::from_uuid(row.version_id),
             version_number: row.version_number,
             parameters: row.parameters.0,
@@ -278,12 +260,53 @@ impl ScriptChange {
     }
 }
 
+/// Makes sure that a script's component is there, and stays until the transaction ends.
+macro_rules! hold_component {
+    ($tx:ident, $sql:expr, $org:expr, $digest:expr) => {
+        if let Some(digest) = $digest {
+            let held: Option<(i64,)> = sqlx::query_as(AssertSqlSafe($sql))
+                .bind($org.as_uuid())
+                .bind(digest)
+                .fetch_optional(&mut *$tx)
+                .await?;
+            if held.is_none() {
+                return Err(StoreError::ComponentMissing);
+            }
+        }
+    };
+}
+
+/// Keeps the program of a change as a version.
+macro_rules! insert_version {
+    ($tx:ident, $org:expr, $script:expr, $id:expr, $number:expr, $change:expr) => {{
+        let (source, language, component) = program_columns(&$change.program);
+        sqlx::query(INSERT_VERSION)
+            .bind($id.as_uuid())
+            .bind($script.as_uuid())
+            .bind($org.as_uuid())
+            .bind($number)
+            .bind(source)
+            .bind(language)
+            .bind(component)
+            .bind($change.changed_by.as_uuid())
+            .bind($change.changed_at)
+            .execute(&mut *$tx)
+            .await?;
+    }};
+}
+
 impl Store {
     /// Makes a script, its first version and its slot.
+    ///
+    /// # Errors
+    /// [`StoreError::ComponentMissing`] when the organization does not have its component.
     pub async fn create_script(&self, new: NewScript) -> Result<Script, StoreError> {
         let content = &new.content;
         let first_slot = content.first_slot(new.id, content.changed_at)?;
+        let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
+        let (source, language, component) = program_columns(&content.program);
         in_tx!(self, tx => {
+            hold_component!(tx, lock_component, new.org_id, component);
             sqlx::query(INSERT_SCRIPT)
                 .bind(new.id.as_uuid())
                 .bind(new.org_id.as_uuid())
@@ -295,8 +318,9 @@ impl Store {
                 .bind(&content.cron_expression)
                 .bind(content.interval_seconds.map(i64::from))
                 .bind(&content.timezone)
-                .bind(&content.script_body)
-                .bind(content.language.as_str())
+                .bind(source)
+                .bind(language)
+                .bind(component)
                 .bind(content.version_id.as_uuid())
                 .bind(Json(&content.parameters))
                 .bind(Json(&content.env_vars))
@@ -304,17 +328,7 @@ impl Store {
                 .bind(content.changed_at)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query(INSERT_VERSION)
-                .bind(content.version_id.as_uuid())
-                .bind(new.id.as_uuid())
-                .bind(new.org_id.as_uuid())
-                .bind(1_i64)
-                .bind(&content.script_body)
-                .bind(content.language.as_str())
-                .bind(content.changed_by.as_uuid())
-                .bind(content.changed_at)
-                .execute(&mut *tx)
-                .await?;
+            insert_version!(tx, new.org_id, new.id, content.version_id, 1_i64, content);
             sqlx::query(INSERT_SLOT)
                 .bind(new.id.as_uuid())
                 .bind(DEFAULT_LOCATION)
@@ -334,8 +348,7 @@ impl Store {
             cron_expression: content.cron_expression.clone(),
             interval_seconds: content.interval_seconds,
             timezone: content.timezone.clone(),
-            script_body: content.script_body.clone(),
-            language: content.language,
+            program: content.program.clone(),
             version_id: content.version_id,
             version_number: 1,
             parameters: content.parameters.clone(),
@@ -385,6 +398,9 @@ impl Store {
 
     /// Replaces what a user decides about a script. With `expected_revision`, only if the script
     /// has that revision.
+    ///
+    /// # Errors
+    /// [`StoreError::ComponentMissing`] when the organization does not have its component.
     pub async fn update_script(
         &self,
         org: OrgId,
@@ -393,6 +409,8 @@ impl Store {
         expected_revision: Option<i64>,
     ) -> Result<Updated, StoreError> {
         let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
+        let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
+        let (source, language, component) = program_columns(&change.program);
         let updated = in_tx!(self, D, tx => {
             let slot: Option<SlotRow> = sqlx::query_as(AssertSqlSafe(lock_slot))
                 .bind(org.as_uuid())
@@ -411,6 +429,7 @@ impl Store {
             if expected_revision.is_some_and(|expected| expected != old.revision) {
                 return Ok(Updated::Stale);
             }
+            hold_component!(tx, lock_component, org, component);
             let (version_id, version_number) = next_version(&old, &change);
             let changed = sqlx::query(UPDATE_SCRIPT)
                 .bind(&change.name)
@@ -418,8 +437,9 @@ impl Store {
                 .bind(&change.cron_expression)
                 .bind(change.interval_seconds.map(i64::from))
                 .bind(&change.timezone)
-                .bind(&change.script_body)
-                .bind(change.language.as_str())
+                .bind(source)
+                .bind(language)
+                .bind(component)
                 .bind(version_id.as_uuid())
                 .bind(version_number)
                 .bind(Json(&change.parameters))
@@ -437,17 +457,7 @@ impl Store {
                 return Ok(Updated::Stale);
             }
             if version_number != old.version_number {
-                sqlx::query(INSERT_VERSION)
-                    .bind(version_id.as_uuid())
-                    .bind(id.as_uuid())
-                    .bind(org.as_uuid())
-                    .bind(version_number)
-                    .bind(&change.script_body)
-                    .bind(change.language.as_str())
-                    .bind(change.changed_by.as_uuid())
-                    .bind(change.changed_at)
-                    .execute(&mut *tx)
-                    .await?;
+                insert_version!(tx, org, id, version_id, version_number, &change);
             }
             if reschedules(&old, &change) {
                 let passed = rows_of_passed(&old, slot.as_ref(), change.changed_at);
@@ -492,32 +502,11 @@ impl Store {
         });
         Ok(Updated::Done(Box::new(updated.try_into()?)))
     }
-
-    /// What a version is compiled from.
-    pub async fn get_version_source(
-        &self,
-        org: OrgId,
-        id: ScriptVersionId,
-    ) -> Result<Option<VersionSource>, StoreError> {
-        let row: Option<(String, String)> = on_db!(self, pool => {
-            sqlx::query_as(GET_VERSION)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .fetch_optional(pool)
-                .await?
-        });
-        let Some((source, language)) = row else {
-            return Ok(None);
-        };
-        let language = read_language("script_versions", id.as_uuid(), &language)?;
-        Ok(Some(VersionSource { source, language }))
-    }
 }
 
-/// The version after a change: another one only for another source, or the same in another
-/// language.
+/// The version after a change: another one only for another program.
 fn next_version(old: &Script, change: &ScriptChange) -> (ScriptVersionId, i64) {
-    if old.script_body == change.script_body && old.language == change.language {
+    if old.program == change.program {
         (old.version_id, old.version_number)
     } else {
         (change.version_id, old.version_number + 1)

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use serde_json::Map;
 use tokio::time::timeout;
 use vedette_core::{
-    Clock, ExecutionId, ManualClock, MissedReason, OrgId, Outcome, ProjectId, ScriptId,
+    Clock, ExecutionId, ManualClock, MissedReason, OrgId, Outcome, Program, ProjectId, ScriptId,
     ScriptVersionId, SessionId, SourceLanguage, Status, UserId,
 };
 use vedette_store::{
@@ -73,8 +73,10 @@ impl House {
             cron_expression: None,
             interval_seconds: Some(1),
             timezone: "UTC".to_owned(),
-            script_body: "export default () => ({ success: true })".to_owned(),
-            language: SourceLanguage::JavaScript,
+            program: Program::Source {
+                text: "export default () => ({ success: true })".to_owned(),
+                language: SourceLanguage::JavaScript,
+            },
             parameters: Map::new(),
             env_vars: BTreeMap::new(),
             timeout_seconds: 30,

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, json};
 use tokio::time::{Instant, interval};
 use vedette_core::{
-    Clock, ExecutionId, OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, SourceLanguage,
-    Status, SystemClock, UserId,
+    Clock, ExecutionId, OrgId, Program, ProjectId, Schedule, ScriptId, ScriptVersionId,
+    SourceLanguage, Status, SystemClock, UserId,
 };
 use vedette_scheduler::{RunRequest, Scheduler, SchedulerConfig, SchedulerHandle};
 use vedette_store::{
@@ -106,8 +106,10 @@ impl World {
             cron_expression: None,
             interval_seconds: Some(1),
             timezone: "UTC".to_owned(),
-            script_body: "export default () => ({ success: true })".to_owned(),
-            language: SourceLanguage::JavaScript,
+            program: Program::Source {
+                text: "export default () => ({ success: true })".to_owned(),
+                language: SourceLanguage::JavaScript,
+            },
             parameters: Map::from_iter([("echo".to_owned(), json!({ "of": name }))]),
             env_vars: BTreeMap::new(),
             timeout_seconds: 30,

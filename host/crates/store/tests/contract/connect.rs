@@ -71,12 +71,19 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "component_signatures",
+            "component_keys",
+            "components",
+            "component_compiles",
+            "component_chunks",
+            "blocked_components",
             "script_recordings",
             "script_execution_logs",
             "script_executions",
             "slots",
             "script_versions",
             "scripts",
+            "component_blobs",
             "script_templates",
             "projects",
             "sessions",

@@ -6,8 +6,8 @@ use vedette_core::{LogLevel, LogLine, ScriptVersionId, SessionId};
 use vedette_store::{NewSession, RecordResult, StoreError, Updated};
 
 use crate::{
-    PAGE, at, by_hand, change, claim_at, clock, count, finished, new_script, on_each, owner,
-    script, start, success,
+    PAGE, at, by_hand, change, claim_at, clock, count, finished, javascript, new_script, on_each,
+    owner, script, start, success,
 };
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn nul_survives_or_is_refused_with_nothing_half_written() {
         let keeps_nul = store.is_embedded();
         let owner = owner(store, "anna").await;
         let mut in_source = change(&owner, start());
-        in_source.script_body = String::from("a\0b");
+        in_source.program = javascript("a\0b");
         let mut in_json = change(&owner, start());
         in_json.parameters.insert("a".to_owned(), json!("x\0y"));
         let mut in_env = change(&owner, start());
@@ -246,7 +246,7 @@ async fn nul_survives_or_is_refused_with_nothing_half_written() {
 
         let made = script(store, &owner).await;
         let mut renamed = change(&owner, start());
-        renamed.script_body = String::from("new");
+        renamed.program = javascript("new");
         renamed.version_id = ScriptVersionId::generate(&clock());
         renamed.name = String::from("a\0");
         let updated = store.update_script(owner.org, made.id, renamed, None).await;

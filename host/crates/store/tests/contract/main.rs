@@ -3,6 +3,8 @@
 
 mod accounts;
 mod catch_up;
+mod component_queue;
+mod components;
 mod connect;
 mod executions;
 mod foreign_hands;
@@ -11,13 +13,14 @@ mod recordings;
 mod schema;
 mod scripts;
 mod slots;
+mod versions;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use vedette_core::{
-    ExecutionId, ManualClock, MissedReason, OrgId, Outcome, ProjectId, ScriptId, ScriptVersionId,
-    SourceLanguage, UserId,
+    ExecutionId, ManualClock, MissedReason, OrgId, Outcome, Program, ProjectId, ScriptId,
+    ScriptVersionId, SourceLanguage, UserId,
 };
 use vedette_store::{
     ClaimRequest, ClaimedSlot, FinishedSlot, NewScript, NewUser, PageRequest, Script, ScriptChange,
@@ -81,14 +84,20 @@ fn change(owner: &Owner, now: DateTime<Utc>) -> ScriptChange {
         cron_expression: Some("*/10 * * * * *".to_owned()),
         interval_seconds: None,
         timezone: "UTC".to_owned(),
-        script_body: "export default () => ({ success: true });".to_owned(),
-        language: SourceLanguage::JavaScript,
+        program: javascript("export default () => ({ success: true });"),
         parameters: serde_json::from_value(json!({ "url": "https://example.com/" })).unwrap(),
         env_vars: [("KEY".to_owned(), "välue".to_owned())].into(),
         timeout_seconds: 30,
         version_id: ScriptVersionId::generate(&clock()),
         changed_by: owner.user,
         changed_at: now,
+    }
+}
+
+fn javascript(text: &str) -> Program {
+    Program::Source {
+        text: text.to_owned(),
+        language: SourceLanguage::JavaScript,
     }
 }
 

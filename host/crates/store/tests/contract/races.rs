@@ -64,7 +64,7 @@ async fn update_all(
     all((0..8).map(|n| {
         let (store, org, id) = (store.clone(), owner.org, made.id);
         let mut new = change(owner, start());
-        new.script_body = format!("source {n}");
+        new.program = crate::javascript(&format!("source {n}"));
         new.version_id = ScriptVersionId::generate(&clock());
         async move { store.update_script(org, id, new, revision).await.unwrap() }
     }))

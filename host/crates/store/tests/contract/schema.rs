@@ -156,6 +156,19 @@ async fn claims_and_pages_use_their_indexes() {
             "script_executions_script",
         ),
         ("DELETE FROM script_recordings", "script_recordings_script"),
+        (
+            "SELECT components.id, components.digest, components.name, components.uploaded_by, \
+             components.created_at, components.visible_at, blobs.state, blobs.error_class, \
+             blobs.reason, blobs.facts, blocked.reason AS blocked_reason FROM components \
+             JOIN component_blobs AS blobs ON blobs.digest = components.digest LEFT JOIN \
+             blocked_components AS blocked ON blocked.digest = components.digest \
+             WHERE components.org_id = $1 AND components.id <",
+            "components_list",
+        ),
+        (
+            "SELECT id, number, language, component_digest",
+            "(script_id=? AND number<?)",
+        ),
     ] {
         let statements = vedette_store::all_sql();
         let sql = statements

@@ -1,13 +1,14 @@
 //! Scripts, versions, templates, and whom they belong to.
 
 use chrono::TimeDelta;
-use vedette_core::{Clock as _, ScriptVersionId, SourceLanguage, TemplateId};
+use vedette_core::{Clock as _, Program, ScriptVersionId, SourceLanguage, TemplateId};
 use vedette_store::{
-    Cursor, NewTemplate, PageRequest, RecordResult, Store, Updated, VersionSource, both_databases,
+    Cursor, NewTemplate, PageRequest, RecordResult, Store, Updated, VersionProgram, both_databases,
 };
 
 use crate::{
-    PAGE, at, change, claim_at, clock, finished, new_script, owner, script, start, success,
+    PAGE, at, change, claim_at, clock, finished, javascript, new_script, owner, script, start,
+    success,
 };
 
 both_databases!(
@@ -45,7 +46,7 @@ async fn another_organization_sees_nothing(store: Store) {
     assert_eq!(store.get_script(bert.org, made.id).await.unwrap(), None);
     assert_eq!(
         store
-            .get_version_source(bert.org, made.version_id)
+            .get_version_program(bert.org, made.version_id)
             .await
             .unwrap(),
         None
@@ -84,7 +85,7 @@ async fn a_new_source_is_a_new_version(store: Store) {
     let owner = owner(&store, "anna").await;
     let made = script(&store, &owner).await;
     let mut new = change(&owner, start());
-    new.script_body = String::from("export default () => ({ success: false });");
+    new.program = javascript("export default () => ({ success: false });");
     let Updated::Done(changed) = store
         .update_script(owner.org, made.id, new, Some(1))
         .await
@@ -97,24 +98,31 @@ async fn a_new_source_is_a_new_version(store: Store) {
         let store = store.clone();
         async move {
             store
-                .get_version_source(owner.org, id)
+                .get_version_program(owner.org, id)
                 .await
                 .unwrap()
                 .unwrap()
         }
     };
     assert!(
-        source(made.version_id).await.source.contains("true"),
+        format!("{:?}", source(made.version_id).await).contains("true"),
         "the old version stays"
     );
-    assert!(source(changed.version_id).await.source.contains("false"));
+    assert!(format!("{:?}", source(changed.version_id).await).contains("false"));
 }
 
 async fn a_new_language_is_a_new_version(store: Store) {
     let owner = owner(&store, "anna").await;
     let made = script(&store, &owner).await;
     let mut new = change(&owner, start());
-    new.language = SourceLanguage::TypeScript;
+    let Program::Source { text, .. } = made.program.clone() else {
+        panic!("it is a source")
+    };
+    let typescript = Program::Source {
+        text: text.clone(),
+        language: SourceLanguage::TypeScript,
+    };
+    new.program = typescript.clone();
     for expected in [(2, 2), (2, 3)] {
         // The second time nothing but the revision is new.
         new.version_id = ScriptVersionId::generate(&clock());
@@ -126,7 +134,7 @@ async fn a_new_language_is_a_new_version(store: Store) {
             panic!("it is there")
         };
         assert_eq!((changed.version_number, changed.revision), expected);
-        assert_eq!(changed.language, SourceLanguage::TypeScript);
+        assert_eq!(changed.program, typescript);
         let read = store.get_script(owner.org, made.id).await.unwrap();
         assert_eq!(read.as_ref(), Some(&*changed));
         let listed = store.list_scripts(owner.org, PAGE).await.unwrap().items;
@@ -135,20 +143,21 @@ async fn a_new_language_is_a_new_version(store: Store) {
             (made.version_id, SourceLanguage::JavaScript),
             (changed.version_id, SourceLanguage::TypeScript),
         ] {
-            let source = made.script_body.clone();
-            let found = store.get_version_source(owner.org, version).await.unwrap();
-            assert_eq!(found, Some(VersionSource { source, language }));
+            let text = text.clone();
+            let found = store.get_version_program(owner.org, version).await.unwrap();
+            assert_eq!(found, Some(VersionProgram::Source { text, language }));
         }
     }
     let mut typed = new_script(&owner, new);
     typed.content.version_id = ScriptVersionId::generate(&clock());
     let made = store.create_script(typed).await.unwrap();
     let read = store.get_script(owner.org, made.id).await.unwrap().unwrap();
-    assert_eq!(read.language, SourceLanguage::TypeScript);
-    let found = store.get_version_source(owner.org, made.version_id).await;
+    assert_eq!(read.program, typescript);
+    let found = store.get_version_program(owner.org, made.version_id).await;
+    let language = SourceLanguage::TypeScript;
     assert_eq!(
-        found.unwrap().map(|version| version.language),
-        Some(SourceLanguage::TypeScript)
+        found.unwrap(),
+        Some(VersionProgram::Source { text, language })
     );
 }
 
@@ -322,7 +331,7 @@ async fn odd_text_survives(store: Store) {
     let odd = "\u{1}\u{7f}\u{85}\u{2028}\u{202e}\u{feff}\u{fffe}\u{10ffff}e\u{301} ' \" \\ \\u0000 % _ $1 ? --";
     let mut new = change(&owner, start());
     new.name = odd.into();
-    new.script_body = format!("// {odd}\r\n");
+    new.program = javascript(&format!("// {odd}\r\n"));
     new.parameters.insert(
         odd.to_owned(),
         serde_json::json!([odd, null, 0.1, -7, u64::MAX, {"": 1e-9}]),
@@ -335,21 +344,21 @@ async fn odd_text_survives(store: Store) {
         .unwrap();
     let read = store.get_script(owner.org, made.id).await.unwrap().unwrap();
     assert_eq!(
-        (&read.name, &read.script_body),
-        (&expected.name, &expected.script_body)
+        (&read.name, &read.program),
+        (&expected.name, &expected.program)
     );
     assert_eq!(
         (&read.parameters, &read.env_vars),
         (&expected.parameters, &expected.env_vars)
     );
     let source = store
-        .get_version_source(owner.org, read.version_id)
+        .get_version_program(owner.org, read.version_id)
         .await
         .unwrap();
-    assert_eq!(
-        source.map(|version| version.source),
-        Some(expected.script_body)
-    );
+    let Program::Source { text, language } = expected.program else {
+        panic!("it is a source")
+    };
+    assert_eq!(source, Some(VersionProgram::Source { text, language }));
     let due = at("2026-11-24T12:00:10Z");
     let claimed = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
     assert_eq!(claimed.parameters, expected.parameters);
@@ -388,7 +397,7 @@ async fn a_deleted_script_is_gone_before_its_rows_are(store: Store) {
     assert!(executions.unwrap().items.is_empty());
     let execution = store.get_execution(owner.org, newest.id).await.unwrap();
     assert_eq!(execution, None);
-    let source = store.get_version_source(owner.org, made.version_id).await;
+    let source = store.get_version_program(owner.org, made.version_id).await;
     assert_eq!(source.unwrap(), None);
     let update = store.update_script(owner.org, made.id, change(&owner, clock.now()), None);
     assert!(matches!(update.await.unwrap(), Updated::NotFound));

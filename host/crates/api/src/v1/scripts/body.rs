@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{Schedule, ScriptId, ScriptVersionId, SourceLanguage, TemplateId, script};
+use vedette_core::{
+    Program, Schedule, ScriptId, ScriptVersionId, SourceLanguage, TemplateId, script,
+};
 use vedette_store::{Caller, ScriptChange, Template};
 
 use crate::{
@@ -122,8 +124,10 @@ impl ScriptBody {
             cron_expression: self.cron_expression,
             interval_seconds: self.interval_seconds,
             timezone,
-            script_body: source,
-            language: written_in,
+            program: Program::Source {
+                text: source,
+                language: written_in,
+            },
             parameters,
             env_vars: self.env_vars,
             timeout_seconds,

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::TemplateId;
+use vedette_core::{Program, TemplateId};
 use vedette_store::Script;
 
 /// A script with its current version.
@@ -33,10 +33,15 @@ pub(crate) struct ScriptView {
     interval_seconds: Option<u32>,
     /// The IANA zone in which the cron expression is read.
     timezone: String,
-    script_body: String,
-    /// What `script_body` is written in: `javascript` or `typescript`.
-    language: &'static str,
-    /// Counts the changes of `script_body` and `language`.
+    /// `script` or `component`.
+    kind: &'static str,
+    /// Null for a component.
+    script_body: Option<String>,
+    /// What `script_body` is written in: `javascript` or `typescript`. Null for a component.
+    language: Option<&'static str>,
+    /// The digest of the component that is run. Null for a script.
+    component: Option<String>,
+    /// Counts the changes of `script_body`, `language` and `component`.
     version: i64,
     version_id: Uuid,
     #[schema(value_type = Object)]
@@ -52,6 +57,11 @@ pub(crate) struct ScriptView {
 
 impl From<Script> for ScriptView {
     fn from(script: Script) -> Self {
+        let kind = script.program.kind().as_str();
+        let (script_body, language, component) = match script.program {
+            Program::Source { text, language } => (Some(text), Some(language.as_str()), None),
+            Program::Component(digest) => (None, None, Some(digest.to_string())),
+        };
         Self {
             id: script.id.as_uuid(),
             project_id: script.project_id.as_uuid(),
@@ -62,8 +72,10 @@ impl From<Script> for ScriptView {
             cron_expression: script.cron_expression,
             interval_seconds: script.interval_seconds,
             timezone: script.timezone,
-            script_body: script.script_body,
-            language: script.language.as_str(),
+            kind,
+            script_body,
+            language,
+            component,
             version: script.version_number,
             version_id: script.version_id.as_uuid(),
             parameters: script.parameters,

@@ -78,7 +78,7 @@ pub(crate) async fn run_script(
         env_vars: script.env_vars,
         timeout: Duration::from_secs(script.timeout_seconds.into()),
     };
-    drop(script.script_body);
+    drop(script.program);
     // A task of its own: the run ends and is kept although the client has gone.
     let running = tokio::spawn(run_and_keep(state.clone(), run, ticket).in_current_span());
     if prefers_async(&headers) {

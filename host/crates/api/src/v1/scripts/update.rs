@@ -1,7 +1,7 @@
 //! `PUT /api/v1/scripts/{script_id}`
 
 use axum::{Json, extract::State, http::HeaderMap, response::IntoResponseParts};
-use vedette_core::ScriptId;
+use vedette_core::{Program, ScriptId, SourceLanguage};
 use vedette_store::Updated;
 
 use super::{Expected, ScriptView, body::ScriptBody, etag, if_match};
@@ -39,7 +39,11 @@ pub(crate) async fn update_script(
     // Before the body is judged, so that a foreign id tells nothing.
     let old = state.store.get_script(caller.org_id, id).await?;
     let old = old.ok_or_else(Problem::not_found)?;
-    let change = body.check(&state, &caller, id, old.language).await?;
+    let kept = match old.program {
+        Program::Source { language, .. } => language,
+        Program::Component(_) => SourceLanguage::JavaScript,
+    };
+    let change = body.check(&state, &caller, id, kept).await?;
     let script = match state
         .store
         .update_script(caller.org_id, id, change, expected)
