@@ -22,6 +22,7 @@ use vedette_store::Store;
 #[cfg(target_os = "linux")]
 use crate::wire::RUNNER_PROCESS;
 use crate::{
+    components::Components,
     config::{Config, Isolation, RegistrationSetting},
     keys, templates,
     wire::{Place, Scripts},
@@ -37,6 +38,7 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) scheduler: SchedulerHandle,
+    components: Arc<Components>,
     pub(crate) api: ApiState,
     pub(crate) router: Router,
     /// Held as long as the process uses its data directory.
@@ -61,6 +63,7 @@ impl App {
             // The lock shows that nobody else uses it: what is leased or running is of a process
             // that has died.
             store.release_all_leases().await?;
+            store.release_all_components().await?;
             store
                 .fail_interrupted_executions(DateTime::<Utc>::MAX_UTC)
                 .await?;
@@ -68,12 +71,25 @@ impl App {
         templates::install(&store, clock.as_ref()).await?;
         let options = SandboxOptions {
             max_concurrent_runs: config.runner.concurrency,
-            cache: Some(cache),
+            cache: Some(cache.clone()),
             guard,
             clock: clock.clone(),
         };
-        let place = place(config.runner.isolation, options).await?;
-        let engine = Arc::new(Scripts::new(place, store.clone(), config.runner.record));
+        let place = Arc::new(place(config.runner.isolation, options).await?);
+        let components = Components::new(
+            store.clone(),
+            cache,
+            clock.clone(),
+            config.runner.component_memory_mib,
+        )
+        .await?;
+        components.begin(&place);
+        let engine = Arc::new(Scripts::new(
+            place,
+            components.clone(),
+            store.clone(),
+            config.runner.record,
+        ));
         let days = u64::from(config.retention.executions_days);
         let scheduler_config = SchedulerConfig {
             concurrency: config.runner.concurrency,
@@ -92,6 +108,7 @@ impl App {
         Ok(Self {
             store,
             scheduler,
+            components,
             api,
             router,
             _lock: lock,
@@ -109,6 +126,7 @@ impl App {
         if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
             tracing::warn!("a run by hand was not stored in time; it will count as interrupted");
         }
+        self.components.end();
         self.store.close().await;
     }
 }

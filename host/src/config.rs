@@ -126,6 +126,7 @@ pub(crate) enum Record {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Runner {
     pub(crate) concurrency: usize,
+    pub(crate) component_memory_mib: u32,
     pub(crate) isolation: Isolation,
     pub(crate) record: Record,
 }

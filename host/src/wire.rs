@@ -1,13 +1,16 @@
 //! Adapters between crates that do not know each other: the sandbox runs what the scheduler and
 //! the API ask for.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use moka::future::Cache;
 use vedette_api::{RunNow, ScriptEngine, SourceError};
 use vedette_core::{
-    ErrorClass, OrgId, Outcome, RecordingText, ScriptVersionId, SourceLanguage, Status,
+    Digest, ErrorClass, OrgId, Outcome, RecordingText, ScriptVersionId, SourceLanguage, Status,
 };
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::ProcessSandbox;
@@ -17,7 +20,7 @@ use vedette_sandbox::{
 use vedette_scheduler::{RunRequest, Runner, SchedulerHandle};
 use vedette_store::{Store, VersionProgram};
 
-use crate::config::Record;
+use crate::{components::Components, config::Record};
 
 /// Bytecode and sources kept in memory, in bytes. A version that is not there is compiled again,
 /// which takes a third of a millisecond for each KiB of source.
@@ -25,9 +28,16 @@ const LOADED_BYTES: u64 = 64 * 1024 * 1024;
 
 const NOT_RUN: &str = "the platform could not load the script; this says nothing about the target";
 
+/// What a version runs.
+#[derive(Clone)]
+enum Loaded {
+    Script(LoadedScript),
+    Component(Digest),
+}
+
 /// A script that can run, with its source for recordings.
 #[derive(Clone)]
-struct Loaded {
+struct LoadedScript {
     bytecode: Bytecode,
     source: Arc<str>,
     language: SourceLanguage,
@@ -54,6 +64,49 @@ impl Place {
             Self::InProcess(sandbox) => sandbox.compile(source, language).await,
             #[cfg(target_os = "linux")]
             Self::Process(sandbox) => sandbox.compile(source, language).await,
+        }
+    }
+
+    /// Runs a component that was compiled.
+    pub(crate) async fn run_component(
+        &self,
+        components: &Arc<Components>,
+        digest: Digest,
+        inputs: RunInputs,
+    ) -> Outcome {
+        match self {
+            Self::InProcess(sandbox) => match components.loaded(digest).await {
+                Ok(component) => sandbox.run_component(&component, inputs).await,
+                Err(refusal) => Outcome::error(refusal.class, refusal.message),
+            },
+            #[cfg(target_os = "linux")]
+            Self::Process(sandbox) => {
+                let components = components.clone();
+                let load = move || {
+                    let artifact = components.artifact(&digest);
+                    artifact.ok_or_else(|| io::Error::other("it is not in the cache"))
+                };
+                sandbox.run_component(digest, load, inputs).await
+            }
+        }
+    }
+
+    /// Whether a component can run at once.
+    pub(crate) fn has_component(&self, components: &Components, digest: &Digest) -> bool {
+        match self {
+            Self::InProcess(_) => components.is_loaded(digest),
+            #[cfg(target_os = "linux")]
+            Self::Process(sandbox) => sandbox.has_component(digest),
+        }
+    }
+
+    /// Ends what a component has of its own.
+    pub(crate) fn end_component(&self, digest: &Digest) {
+        match self {
+            // Runs there end with their futures.
+            Self::InProcess(_) => {}
+            #[cfg(target_os = "linux")]
+            Self::Process(sandbox) => sandbox.end_component(digest),
         }
     }
 
@@ -88,7 +141,8 @@ impl Place {
 
 /// Runs the scripts of the store.
 pub(crate) struct Scripts {
-    place: Place,
+    place: Arc<Place>,
+    components: Arc<Components>,
     store: Store,
     record: Record,
     /// Versions never change, nor does their language, so that an entry is good for ever.
@@ -98,9 +152,17 @@ pub(crate) struct Scripts {
 }
 
 impl Scripts {
-    pub(crate) fn new(place: Place, store: Store, record: Record) -> Self {
-        let weigh = |_: &ScriptVersionId, loaded: &Loaded| {
-            u32::try_from(loaded.bytecode.len() + loaded.source.len()).unwrap_or(u32::MAX)
+    pub(crate) fn new(
+        place: Arc<Place>,
+        components: Arc<Components>,
+        store: Store,
+        record: Record,
+    ) -> Self {
+        let weigh = |_: &ScriptVersionId, loaded: &Loaded| match loaded {
+            Loaded::Script(script) => {
+                u32::try_from(script.bytecode.len() + script.source.len()).unwrap_or(u32::MAX)
+            }
+            Loaded::Component(_) => 100,
         };
         let loaded = Cache::builder()
             .max_capacity(LOADED_BYTES)
@@ -108,6 +170,7 @@ impl Scripts {
             .build();
         Self {
             place,
+            components,
             store,
             record,
             loaded,
@@ -142,23 +205,25 @@ impl Scripts {
             Outcome::error(ErrorClass::PlatformError, NOT_RUN)
         })?;
         let found = found.ok_or_else(|| Outcome::error(ErrorClass::PlatformError, NOT_RUN))?;
-        let VersionProgram::Source {
-            text: source,
-            language,
-        } = found
-        else {
-            return Err(Outcome::error(ErrorClass::PlatformError, NOT_RUN));
+        let (source, language) = match found {
+            VersionProgram::Source { text, language } => (text, language),
+            // Whether it is forbidden is asked at each run.
+            VersionProgram::Component { digest, .. } => {
+                let loaded = Loaded::Component(digest);
+                self.loaded.insert(version, loaded.clone()).await;
+                return Ok(loaded);
+            }
         };
         let bytecode = self
             .place
             .compile(&source, language)
             .await
             .map_err(compile_outcome)?;
-        let loaded = Loaded {
+        let loaded = Loaded::Script(LoadedScript {
             bytecode,
             source: source.into(),
             language,
-        };
+        });
         self.loaded.insert(version, loaded.clone()).await;
         Ok(loaded)
     }
@@ -166,7 +231,7 @@ impl Scripts {
 
 /// Makes the recording of a run that is worth one, beside the runs: with very many variables it
 /// takes some time.
-async fn recording(tape: Tape, outcome: &Outcome, script: Loaded) -> Option<RecordingText> {
+async fn recording(tape: Tape, outcome: &Outcome, script: LoadedScript) -> Option<RecordingText> {
     let outcome = outcome.clone();
     let making = tokio::task::spawn_blocking(move || {
         let recording = tape.into_recording(&outcome, &script.source, script.language);
@@ -216,15 +281,22 @@ impl Runner for Scripts {
                 ..Limits::default()
             },
         };
+        let script = match loaded {
+            Loaded::Script(script) => script,
+            Loaded::Component(digest) => {
+                let (components, org) = (&self.components, request.org_id);
+                return components.run(&self.place, org, digest, inputs).await;
+            }
+        };
         if self.record == Record::None {
-            return self.place.run(&loaded.bytecode, inputs).await;
+            return self.place.run(&script.bytecode, inputs).await;
         }
         // Nobody knows before how a run ends, so that each has a tape.
-        let (mut outcome, tape) = self.place.run_recorded(&loaded.bytecode, inputs).await;
+        let (mut outcome, tape) = self.place.run_recorded(&script.bytecode, inputs).await;
         if let Some(tape) = tape
             && (outcome.status != Status::Success || request.after_failure)
         {
-            outcome.recording = recording(tape, &outcome, loaded).await;
+            outcome.recording = recording(tape, &outcome, script).await;
         }
         outcome
     }
@@ -279,7 +351,7 @@ impl ScriptEngine for Scripts {
     }
 
     fn is_able(&self) -> bool {
-        match &self.place {
+        match self.place.as_ref() {
             Place::InProcess(_) => true,
             #[cfg(target_os = "linux")]
             Place::Process(sandbox) => sandbox.is_able(),

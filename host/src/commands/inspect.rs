@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode, time::Instant};
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
 use vedette_core::{ComponentFacts, ComponentRefusal, Digest, ErrorClass};
-use vedette_sandbox::component::{LoadedComponent, digest, inspect};
+use vedette_sandbox::component::{digest, inspect};
 
 use crate::{
     cli::{EXIT_USAGE, complain, say},
@@ -55,7 +55,6 @@ struct Compiled {
 async fn compile(bytes: &[u8]) -> Result<Compiled, ComponentRefusal> {
     let started = Instant::now();
     let artifact = components::compile(bytes).await?;
-    LoadedComponent::load(&artifact)?;
     Ok(Compiled {
         milliseconds: started.elapsed().as_secs_f64() * 1_000.0,
         native_bytes: artifact.bytes().len(),

@@ -21,6 +21,9 @@ type HmacSha256 = Hmac<Sha256>;
 
 const MAC_BYTES: usize = 32;
 
+/// What names of components begin with.
+const COMPONENT: &str = "component-";
+
 /// A folder of compiled artefacts, each with its MAC in front.
 #[derive(Debug, Clone)]
 pub struct ArtifactCache {
@@ -52,6 +55,33 @@ impl ArtifactCache {
         let name = component_name(digest)
             .ok_or_else(|| io::Error::other("the engine of components does not start"))?;
         self.store(&name, artifact.bytes())
+    }
+
+    /// Deletes the oldest components until they have at most so many bytes; they are compiled
+    /// again when they are needed.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. What cannot be deleted stays.
+    pub fn sweep_components(&self, most_bytes: u64) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(COMPONENT) {
+                let metadata = entry.metadata()?;
+                files.push((metadata.modified()?, metadata.len(), entry.path()));
+            }
+        }
+        files.sort_unstable();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, size, path) in files {
+            if bytes <= most_bytes {
+                break;
+            }
+            if fs::remove_file(&path).is_ok() {
+                bytes -= size;
+            }
+        }
+        Ok(())
     }
 
     /// The artefact, or `None` when there is none that verifies.
@@ -108,7 +138,7 @@ fn component_name(digest: &Digest) -> Option<String> {
         .precompile_compatibility_hash()
         .hash(&mut compatibility);
     Some(format!(
-        "component-{digest}-{:016x}",
+        "{COMPONENT}{digest}-{:016x}",
         compatibility.finish()
     ))
 }

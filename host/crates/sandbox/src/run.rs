@@ -14,6 +14,7 @@ use wasmtime::{Store, Trap};
 use crate::{
     Bytecode, Limits, Sandbox,
     bindings::{self, RunError},
+    component::LoadedComponent,
     engine::Machine,
     limits,
     memory::Ceilings,
@@ -74,6 +75,14 @@ impl Sandbox {
     ) -> (Outcome, Option<Tape>) {
         let world = |limits: &Limits| self.real_world(limits, Some(tape_bytes));
         self.run_in(bytecode, inputs, world).await
+    }
+
+    /// Runs a component in a fresh instance, with a place among the runs of scripts. See
+    /// [`Sandbox::run`].
+    pub async fn run_component(&self, component: &LoadedComponent, inputs: RunInputs) -> Outcome {
+        let _permit = self.machine.runs.acquire().await.expect("never closed");
+        let clock = self.machine.clock.clone();
+        component.run(&self.guard, clock, inputs).await
     }
 
     /// The network as it is, the time as it is, and chance.

@@ -25,11 +25,12 @@ mod tests;
 const RETENTION_BATCH: u32 = 100;
 
 /// The works and their times, with seconds first.
-const WORKS: [(&str, Work); 4] = [
+const WORKS: [(&str, Work); 5] = [
     ("30 * * * * *", Work::FailInterrupted),
     ("50 * * * * *", Work::PurgeScripts),
     ("15 7 * * * *", Work::DeleteExecutions),
     ("45 17 * * * *", Work::DeleteSessions),
+    ("20 27 * * * *", Work::DeleteComponents),
 ];
 
 /// A work of the household.
@@ -39,6 +40,7 @@ enum Work {
     PurgeScripts,
     DeleteExecutions,
     DeleteSessions,
+    DeleteComponents,
 }
 
 /// Does the household until told to stop.
@@ -123,6 +125,7 @@ impl Work {
             Self::PurgeScripts => purge_scripts(shared).await,
             Self::DeleteExecutions => delete_executions(shared, now).await,
             Self::DeleteSessions => shared.store.delete_expired_sessions(now).await,
+            Self::DeleteComponents => delete_components(shared, now).await,
         }
     }
 }
@@ -139,6 +142,19 @@ async fn purge_scripts(shared: &Shared) -> Result<u64, StoreError> {
         }
     }
     Ok(purged)
+}
+
+/// What is left of deleted components, and of uploads that were broken off.
+async fn delete_components(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let mut deleted = shared.store.sweep_components(now).await?;
+    while !shared.stop.is_cancelled() {
+        let chunks = shared.store.sweep_component_chunks(now).await?;
+        deleted += chunks;
+        if chunks == 0 {
+            break;
+        }
+    }
+    Ok(deleted)
 }
 
 /// In batches, each a transaction of its own, so that outcomes are recorded in between.

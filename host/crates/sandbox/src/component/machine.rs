@@ -56,6 +56,7 @@ pub struct LoadedComponent {
     engine: Engine,
     instance: InstancePre<ComponentRun>,
     run: ComponentExportIndex,
+    native_bytes: u32,
 }
 
 impl LoadedComponent {
@@ -68,20 +69,21 @@ impl LoadedComponent {
     /// `abi_mismatch` when an interface that it imports, or its export, has another type;
     /// `platform_error` when the artefact is of another version of this program.
     pub fn load(artifact: &Artifact) -> Result<Self, ComponentRefusal> {
-        let platform = |error: &wasmtime::Error| {
-            tracing::error!(error = ?error, "a compiled component does not load");
-            refused(
-                ErrorClass::PlatformError,
-                "the platform failed to load the component".to_owned(),
-            )
-        };
-        let engine = component_engine().map_err(|error| platform(&error))?;
-        let component = load(&engine, artifact.bytes()).map_err(|error| platform(&error))?;
+        let component = take_up(artifact)?;
         // In a process that has given up its rights it could not be made any more.
         component
             .initialize_copy_on_write_image()
-            .map_err(|error| platform(&error))?;
-        Self::link(&component)
+            .map_err(|error| does_not_load(&error))?;
+        let native_bytes = u32::try_from(artifact.bytes().len()).unwrap_or(u32::MAX);
+        Ok(Self {
+            native_bytes,
+            ..Self::link(&component)?
+        })
+    }
+
+    /// [`LoadedComponent::load`] without a result, for a process that may do less.
+    pub(crate) fn check(artifact: &Artifact) -> Result<(), ComponentRefusal> {
+        Self::link(&take_up(artifact)?).map(|_| ())
     }
 
     fn link(component: &Component) -> Result<Self, ComponentRefusal> {
@@ -112,7 +114,13 @@ impl LoadedComponent {
             engine: component.engine().clone(),
             instance,
             run,
+            native_bytes: 0,
         })
+    }
+
+    /// Size of its native code, for caches.
+    pub fn native_bytes(&self) -> u32 {
+        self.native_bytes
     }
 
     /// Runs it in a fresh instance; waiting for a place is the caller's. Never fails: whatever goes
@@ -202,6 +210,20 @@ impl LoadedComponent {
         store.set_max_component_handles(limits::HANDLES);
         Ok(store)
     }
+}
+
+fn take_up(artifact: &Artifact) -> Result<Component, ComponentRefusal> {
+    component_engine()
+        .and_then(|engine| load(&engine, artifact.bytes()))
+        .map_err(|error| does_not_load(&error))
+}
+
+fn does_not_load(error: &wasmtime::Error) -> ComponentRefusal {
+    tracing::error!(error = ?error, "a compiled component does not load");
+    refused(
+        ErrorClass::PlatformError,
+        "the platform failed to load the component".to_owned(),
+    )
 }
 
 /// The interfaces of our own contract.

@@ -27,7 +27,7 @@ use super::{
     protocol::{
         Failure, FrameError, FrameReader, FromChild, MOST_TO_CHILD, ToChild, frame, tape_tail,
     },
-    rights,
+    rights::{self, Code},
 };
 use crate::{
     Bytecode, Limits, SandboxError,
@@ -105,7 +105,10 @@ async fn serve(socket: unix::net::UnixStream, missing: Vec<String>) -> Result<()
         calls: Mutex::default(),
         waiting: Mutex::default(),
     });
-    link.send(&FromChild::Ready(rights::give_up(missing)), &[]);
+    link.send(
+        &FromChild::Ready(rights::give_up(missing, Code::IsMade)),
+        &[],
+    );
     // It ends with the runtime.
     tokio::spawn(write_frames(write, frames_out));
     while let Some((message, tail)) = frames.next::<ToChild<'_>>().await? {

@@ -115,6 +115,11 @@ impl Components {
         Ok(place)
     }
 
+    /// Whether a component has a place.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.shared.entries().contains_key(digest)
+    }
+
     /// Ends the process of a component, with the runs in it.
     pub(super) fn end(&self, digest: &Digest) {
         let ended = self.shared.entries().remove(digest);

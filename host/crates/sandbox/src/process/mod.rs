@@ -204,6 +204,11 @@ impl ProcessSandbox {
         }
     }
 
+    /// Whether a component has a process.
+    pub fn has_component(&self, digest: &Digest) -> bool {
+        self.0.components.has(digest)
+    }
+
     /// Ends the processes of a component, and what runs in them.
     pub fn end_component(&self, digest: &Digest) {
         self.0.components.end(digest);

@@ -69,19 +69,29 @@ pub(super) fn give_up_files(missing: &mut Vec<String>) {
     note(missing, "Landlock", restrict_by_landlock());
 }
 
+/// Whether a process may still make code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// All that runs is there.
+    IsMade,
+    /// The compiler takes up what it made, to hold its types against the contract.
+    IsToBeMade,
+}
+
 /// Last, when everything is there that runs need. Gives up what can be given up, then tries what
 /// must be impossible now.
-pub(super) fn give_up(mut missing: Vec<String>) -> Rights {
+pub(super) fn give_up(mut missing: Vec<String>, code: Code) -> Rights {
     let server = getppid().map_or(0, |pid| c_long::from(pid.as_raw_nonzero().get()));
     give_up_files(&mut missing);
     // What is open stays open; nothing can be opened, and no process started.
     note(&mut missing, "RLIMIT_NOFILE", limit(Resource::Nofile));
     note(&mut missing, "RLIMIT_NPROC", limit(Resource::Nproc));
-    note(&mut missing, "seccomp", filter_calls());
-    Rights {
-        missing,
-        trials: try_what_is_forbidden(server),
+    note(&mut missing, "seccomp", filter_calls(code));
+    let mut trials = try_what_is_forbidden(server);
+    if code == Code::IsToBeMade {
+        trials.retain(|(name, _)| name != MAKING_CODE);
     }
+    Rights { missing, trials }
 }
 
 pub(super) fn note<T, E: fmt::Display>(missing: &mut Vec<String>, what: &str, done: Result<T, E>) {
@@ -176,12 +186,16 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_exit_group,
 ];
 
-fn filter_calls() -> Result<(), seccompiler::Error> {
+fn filter_calls(code: Code) -> Result<(), seccompiler::Error> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
         ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     let executable = libc::PROT_EXEC.unsigned_abs().into();
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        rules.insert(call, only(2, SeccompCmpOp::MaskedEq(executable), 0)?);
+        let rule = match code {
+            Code::IsMade => only(2, SeccompCmpOp::MaskedEq(executable), 0)?,
+            Code::IsToBeMade => Vec::new(),
+        };
+        rules.insert(call, rule);
     }
     // A process may end itself by a signal, as `abort` does.
     let own = std::process::id().into();
@@ -205,6 +219,9 @@ fn only(
     let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
     Ok(vec![SeccompRule::new(vec![condition])?])
 }
+
+/// The trial of [`Code`].
+const MAKING_CODE: &str = "mmap of code";
 
 /// Arguments that do no harm where a call is not refused: the kernel then says that a path is
 /// empty, a descriptor or an address wrong, a process not there.
@@ -273,7 +290,7 @@ fn try_what_is_forbidden(server: c_long) -> Vec<(String, i32)> {
             [number(libc::PR_GET_DUMPABLE), 0, 0, 0, 0, 0],
         ),
         (
-            "mmap of code",
+            MAKING_CODE,
             libc::SYS_mmap,
             [
                 0,
