@@ -46,19 +46,38 @@ pub(crate) enum Action {
     Read,
     WriteScripts,
     RunScripts,
+    WriteComponents,
+    /// Who may sign components, and whether they must be signed.
+    ManageComponentKeys,
+    /// Forbid components in the whole installation.
+    BlockComponents,
 }
 
 /// Lets the caller go on, or says what is missing.
 pub(crate) fn authorize(caller: &Caller, action: Action) -> Result<(), Problem> {
-    let is_allowed = match action {
-        Action::Read => true,
-        Action::WriteScripts | Action::RunScripts => caller.role != Role::Viewer,
-    };
-    if is_allowed {
-        return Ok(());
-    }
     let role = caller.role.as_str();
-    Err(Problem::forbidden(format!(
-        "the role `{role}` may only read; ask an admin for `editor`"
-    )))
+    match action {
+        Action::Read => Ok(()),
+        Action::WriteScripts | Action::RunScripts | Action::WriteComponents => {
+            allow(caller.role != Role::Viewer, || {
+                format!("the role `{role}` may only read; ask an admin for `editor`")
+            })
+        }
+        Action::ManageComponentKeys => {
+            allow(matches!(caller.role, Role::Admin | Role::Owner), || {
+                format!("the role `{role}` may not manage keys; ask an owner for `admin`")
+            })
+        }
+        Action::BlockComponents => allow(caller.user.is_admin, || {
+            "this is for administrators of the installation".to_owned()
+        }),
+    }
+}
+
+fn allow(is_allowed: bool, why_not: impl FnOnce() -> String) -> Result<(), Problem> {
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(Problem::forbidden(why_not()))
+    }
 }

@@ -3,8 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::{Map, Value};
-use vedette_core::{ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId, SourceLanguage};
+use vedette_core::{
+    ComponentFacts, ComponentRefusal, ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId,
+    SourceLanguage,
+};
 
 /// A source was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,9 +49,23 @@ pub struct RunNow {
     pub timeout: Duration,
 }
 
+/// Judges uploaded components, and is told of those that wait.
+#[async_trait]
+pub trait ComponentEngine: Send + Sync + 'static {
+    /// What can be read off a component, without compiling it, or why it is not accepted. A
+    /// refusal of the class `platform_error` says nothing about the component.
+    async fn inspect(&self, bytes: Bytes) -> Result<ComponentFacts, ComponentRefusal>;
+
+    /// A component may wait to be compiled.
+    fn component_waiting(&self);
+
+    /// A component was blocked or unblocked.
+    fn components_changed(&self);
+}
+
 /// Compiles and runs scripts.
 #[async_trait]
-pub trait ScriptEngine: Send + Sync + 'static {
+pub trait ScriptEngine: ComponentEngine {
     /// Whether a source compiles.
     async fn check_source(&self, source: &str, language: SourceLanguage)
     -> Result<(), SourceError>;

@@ -5,9 +5,10 @@ use std::str::FromStr;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use vedette_core::Digest;
 use vedette_store::{Cursor, PageRequest};
 
 use crate::{json, problem::Problem};
@@ -29,17 +30,45 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let is_json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-        if !is_json {
+        if !is_json(&request) {
             return Err(Problem::unsupported_media_type());
         }
         json::parse(&read(request, state).await?).map(Self)
     }
+}
+
+/// A JSON object, or no body at all, which is all defaults.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+impl<S, T> FromRequest<S> for OptionalJson<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Default,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_json(&request);
+        let bytes = read(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if !is_json {
+            return Err(Problem::unsupported_media_type());
+        }
+        json::parse(&bytes).map(Self)
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    media_type(request.headers()) == Some("application/json".to_owned())
+}
+
+/// The media type of a body, in lower case and without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let kind = value.split(';').next()?;
+    Some(kind.trim().to_ascii_lowercase())
 }
 
 /// No body, or an empty object: what somebody believes to say by it would be ignored.
@@ -87,6 +116,20 @@ where
         text.parse()
             .map(Self)
             .map_err(|_| Problem::bad_request("the id in the path is not a UUID"))
+    }
+}
+
+/// The digest of a component in the path. A text that is none names nothing that is here.
+pub(crate) struct PathDigest(pub(crate) Digest);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathDigest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found())?;
+        text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 }
 

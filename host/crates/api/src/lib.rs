@@ -3,7 +3,8 @@
 //! [`router()`] has every route; a route's handler lies in the file that its path names
 //! (`/api/v1/scripts/{script_id}/run` in `v1/scripts/run.rs`). Each handler authorizes, parses
 //! into domain types, makes a store or domain call, and maps to a view. What the API needs of the
-//! sandbox and the scheduler is the trait [`ScriptEngine`]; the adapter is the host's.
+//! sandbox and the scheduler are the traits [`ScriptEngine`] and [`ComponentEngine`]; the adapter is
+//! the host's.
 
 mod auth;
 mod engine;
@@ -16,11 +17,13 @@ mod parameters;
 mod password;
 mod problem;
 mod router;
+mod signature;
 mod state;
 mod tokens;
+mod uploads;
 mod v1;
 
-pub use engine::{RunNow, ScriptEngine, SourceError};
+pub use engine::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 pub use router::{openapi, router};
 pub use state::{ApiConfig, ApiState, Registration};
 pub use tokens::{KeyError, TokenKeys};

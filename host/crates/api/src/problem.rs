@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use vedette_core::{ScheduleError, ScriptError};
+use vedette_core::{ComponentRefusal, ErrorClass, ScheduleError, ScriptError};
 use vedette_store::StoreError;
 
 /// Media type of every error.
@@ -16,7 +16,8 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// A field at fault.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FieldError {
-    /// JSON pointer into the request's body (RFC 6901).
+    /// JSON pointer into the request's body (RFC 6901); of an upload, whose body is no JSON, the
+    /// name of the header or of the parameter.
     pub(crate) pointer: String,
     /// What is wrong, and what is allowed.
     pub(crate) detail: String,
@@ -36,6 +37,14 @@ pub(crate) struct Problem {
     instance: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Of a component that is not accepted, or a quota that is used up: why, in one word, as
+    /// executions have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    error_class: Option<ErrorClass>,
+    /// Seconds after which to try again.
+    #[serde(skip)]
+    retry_after: Option<u16>,
 }
 
 /// Where the server marks a response as a problem, so that its `instance` can be filled in.
@@ -51,6 +60,8 @@ impl Problem {
             detail: detail.into(),
             instance: None,
             errors: Vec::new(),
+            error_class: None,
+            retry_after: None,
         }
     }
 
@@ -127,6 +138,11 @@ impl Problem {
         }
     }
 
+    /// 409: something else needs it.
+    pub(crate) fn in_use(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "in-use", "In use", detail)
+    }
+
     /// 412: somebody else was faster.
     pub(crate) fn stale() -> Self {
         let detail = "the object was changed since; read it again and repeat with its new ETag";
@@ -149,15 +165,15 @@ impl Problem {
         )
     }
 
-    /// 415.
+    /// 415 of everything but uploads.
     pub(crate) fn unsupported_media_type() -> Self {
-        let detail = "send `Content-Type: application/json`";
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "media-type",
-            "Not JSON",
-            detail,
-        )
+        Self::media_type("Not JSON", "send `Content-Type: application/json`")
+    }
+
+    /// 415.
+    pub(crate) fn media_type(title: &'static str, detail: &str) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "media-type", title, detail)
     }
 
     /// 422 with every field at fault.
@@ -169,6 +185,27 @@ impl Problem {
         Self {
             errors,
             ..Self::new(status, "invalid", "Some fields are not valid", detail)
+        }
+    }
+
+    /// 422: a component that is not accepted.
+    pub(crate) fn refused(refusal: ComponentRefusal) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let title = "The component is not accepted";
+        Self {
+            errors: vec![FieldError::new("", refusal.message.clone())],
+            error_class: Some(refusal.class),
+            ..Self::new(status, "component-refused", title, refusal.message)
+        }
+    }
+
+    /// 429: a quota of the organization is used up.
+    pub(crate) fn quota_exceeded(detail: impl Into<String>, retry_after: u16) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            error_class: Some(ErrorClass::QuotaExceeded),
+            retry_after: Some(retry_after),
+            ..Self::new(status, "quota-exceeded", "A quota is used up", detail)
         }
     }
 
@@ -191,12 +228,15 @@ impl Problem {
 
     /// 503: worth another try.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "Not available now",
-            detail,
-        )
+        Self {
+            retry_after: Some(2),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Not available now",
+                detail,
+            )
+        }
     }
 
     pub(crate) fn with_instance(mut self, instance: &str) -> Self {
@@ -219,6 +259,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).expect("made from a status");
+        let retry_after = self.retry_after;
         let marker = ProblemBody(Box::new(self.clone()));
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
@@ -226,8 +267,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(marker);
         response
@@ -244,6 +285,11 @@ impl From<StoreError> for Problem {
             StoreError::RegistrationClosed => Self::forbidden(
                 "registration is closed here; ask the administrator for an invitation",
             ),
+            // The look before found it: it was deleted in this moment.
+            StoreError::ComponentMissing => Self::invalid(vec![FieldError::new(
+                "/component",
+                "there is no such component here any more",
+            )]),
             error if error.is_retryable() => {
                 tracing::warn!(error = %chain(&error), "the database is busy");
                 Self::unavailable("the database is not available for the moment")

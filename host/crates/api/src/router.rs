@@ -71,8 +71,34 @@ fn routes() -> OpenApiRouter<ApiState> {
         ))
         .routes(routes!(v1::scripts::run::run_script))
         .routes(routes!(v1::scripts::executions::list_executions))
+        .routes(routes!(v1::scripts::versions::list_script_versions))
+        .routes(routes!(v1::scripts::rollback::rollback_script))
         .routes(routes!(v1::executions::get::get_execution))
         .routes(routes!(v1::executions::recording::get_recording))
+        .routes(routes!(
+            v1::components::list::list_components,
+            v1::components::create::create_component
+        ))
+        .routes(routes!(
+            v1::components::get::get_component,
+            v1::components::delete::delete_component
+        ))
+        .routes(routes!(
+            v1::component_keys::list::list_component_keys,
+            v1::component_keys::create::create_component_key
+        ))
+        .routes(routes!(v1::component_keys::delete::revoke_component_key))
+        .routes(routes!(
+            v1::component_policy::get::get_component_policy,
+            v1::component_policy::update::update_component_policy
+        ))
+        .routes(routes!(
+            v1::blocked_components::list::list_blocked_components
+        ))
+        .routes(routes!(
+            v1::blocked_components::create::block_component,
+            v1::blocked_components::delete::unblock_component
+        ))
 }
 
 /// The API's description.

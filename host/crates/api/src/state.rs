@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use vedette_core::Clock;
 use vedette_store::Store;
 
-use crate::{ScriptEngine, TokenKeys, manual_runs::ManualRuns, password::Hasher};
+use crate::{ScriptEngine, TokenKeys, manual_runs::ManualRuns, password::Hasher, uploads::Uploads};
 
 /// Who may register after the first user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub struct ApiConfig {
     pub access_token_lifetime: TimeDelta,
     /// How long a session lives without being refreshed.
     pub session_lifetime: TimeDelta,
+    /// Largest component, in bytes. Monitors in Python have 18 MB.
+    pub component_bytes: usize,
+    /// Bytes of all components of an organization.
+    pub component_stored_bytes: u64,
+    /// Components of an organization that may wait to be compiled.
+    pub component_queue: u64,
+    /// Compiling for an organization in an hour, in milliseconds of a core.
+    pub component_compile_ms_per_hour: u64,
 }
 
 impl Default for ApiConfig {
@@ -39,6 +47,10 @@ impl Default for ApiConfig {
             least_interval_seconds: 10,
             access_token_lifetime: TimeDelta::minutes(15),
             session_lifetime: TimeDelta::days(30),
+            component_bytes: 32 * 1024 * 1024,
+            component_stored_bytes: 1024 * 1024 * 1024,
+            component_queue: 20,
+            component_compile_ms_per_hour: 1_200_000,
         }
     }
 }
@@ -53,6 +65,7 @@ pub struct ApiState {
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) hasher: Hasher,
     pub(crate) manual_runs: ManualRuns,
+    pub(crate) uploads: Uploads,
 }
 
 impl ApiState {
@@ -72,6 +85,7 @@ impl ApiState {
             config: Arc::new(config),
             hasher: Hasher::new(),
             manual_runs: ManualRuns::default(),
+            uploads: Uploads::default(),
         }
     }
 

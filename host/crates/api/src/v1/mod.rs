@@ -1,6 +1,10 @@
 //! `/api/v1`, one folder a noun.
 
 pub(crate) mod auth;
+pub(crate) mod blocked_components;
+pub(crate) mod component_keys;
+pub(crate) mod component_policy;
+pub(crate) mod components;
 pub(crate) mod executions;
 pub(crate) mod script_templates;
 pub(crate) mod scripts;

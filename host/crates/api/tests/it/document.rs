@@ -33,6 +33,20 @@ const PROMISED: &[(&str, &str)] = &[
     ("get", "/api/v1/scripts/{script_id}/executions"),
     ("get", "/api/v1/executions/{execution_id}"),
     ("get", "/api/v1/executions/{execution_id}/recording"),
+    ("get", "/api/v1/scripts/{script_id}/versions"),
+    ("post", "/api/v1/scripts/{script_id}/rollback"),
+    ("post", "/api/v1/components"),
+    ("get", "/api/v1/components"),
+    ("get", "/api/v1/components/{digest}"),
+    ("delete", "/api/v1/components/{digest}"),
+    ("get", "/api/v1/component-keys"),
+    ("post", "/api/v1/component-keys"),
+    ("delete", "/api/v1/component-keys/{key_id}"),
+    ("get", "/api/v1/component-policy"),
+    ("put", "/api/v1/component-policy"),
+    ("get", "/api/v1/admin/blocked-components"),
+    ("put", "/api/v1/admin/blocked-components/{digest}"),
+    ("delete", "/api/v1/admin/blocked-components/{digest}"),
 ];
 
 const SOME_ID: &str = "018f3b3e-0000-7000-8000-000000000000";

@@ -1,20 +1,28 @@
-//! The edge: an engine whose answers are decided by the source and by the parameters.
+//! The edge: an engine whose answers are decided by the source, by the parameters, and by the first
+//! bytes of a component.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::Semaphore;
-use vedette_api::{RunNow, ScriptEngine, SourceError};
+use vedette_api::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 use vedette_core::{
-    ErrorClass, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, SourceLanguage, Status,
-    Step, StepKind, Verdict,
+    Capability, ComponentFacts, ComponentRefusal, ErrorClass, LogLevel, LogLine, Outcome, Producer,
+    RecordingText, RequestRecord, SourceLanguage, Status, Step, StepKind, Verdict,
 };
 
 #[derive(Default)]
 pub(crate) struct TestEngine {
     pub(crate) schedule_changes: AtomicUsize,
     pub(crate) runs: AtomicUsize,
+    /// Components that were judged.
+    pub(crate) inspections: AtomicUsize,
+    /// Times that a component was said to wait.
+    pub(crate) waiting_components: AtomicUsize,
+    /// Times that something was said to be blocked or unblocked.
+    pub(crate) component_changes: AtomicUsize,
     /// No script can be run.
     pub(crate) is_unable: AtomicBool,
     /// Counts up for each run that waits to be let go.
@@ -32,6 +40,56 @@ impl Default for Semaphores {
             begun: Semaphore::new(0),
             may_end: Semaphore::new(0),
         }
+    }
+}
+
+#[async_trait]
+impl ComponentEngine for TestEngine {
+    async fn inspect(&self, bytes: Bytes) -> Result<ComponentFacts, ComponentRefusal> {
+        self.inspections.fetch_add(1, Ordering::SeqCst);
+        let refusal = |class, message: &str| {
+            Err(ComponentRefusal {
+                class,
+                message: message.to_owned(),
+            })
+        };
+        if bytes.starts_with(b"wait") {
+            self.waiting.begun.add_permits(1);
+            self.waiting.may_end.acquire().await.unwrap().forget();
+        }
+        match bytes.get(..4) {
+            Some(b"\0asm" | b"wait") => Ok(facts(bytes.len())),
+            Some(b"nowc") => refusal(ErrorClass::PlatformError, "the checker's secret"),
+            Some(b"evil") => refusal(
+                ErrorClass::ForbiddenImport,
+                "the import `wasi:nn/graph` is not offered",
+            ),
+            _ => refusal(ErrorClass::InvalidComponent, "this is no component"),
+        }
+    }
+
+    fn component_waiting(&self) {
+        self.waiting_components.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn components_changed(&self) {
+        self.component_changes.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn facts(size: usize) -> ComponentFacts {
+    ComponentFacts {
+        size_bytes: size as u64,
+        imports: vec!["wasi:http/outgoing-handler@0.2.0".to_owned()],
+        exports: vec!["run".to_owned()],
+        producers: vec![Producer {
+            field: "language".to_owned(),
+            name: "Rust".to_owned(),
+            version: String::new(),
+        }],
+        capabilities: vec![Capability::Http],
+        functions: 12,
+        memory_bytes: 1_114_112,
     }
 }
 

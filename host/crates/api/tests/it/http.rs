@@ -129,9 +129,13 @@ async fn ids_in_paths_are_uuids() {
             format!("/api/v1/scripts/{id}/executions"),
             format!("/api/v1/executions/{id}"),
             format!("/api/v1/script-templates/{id}"),
+            format!("/api/v1/scripts/{id}/versions"),
         ] {
             assert_eq!(world.get(&anna, &path).await.status, 400, "{path}");
         }
+        // Components are named by digests; what is none names nothing.
+        let path = format!("/api/v1/components/{id}");
+        assert_eq!(world.get(&anna, &path).await.status, 404, "{path}");
     }
 }
 

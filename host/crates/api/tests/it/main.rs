@@ -3,12 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 mod accounts;
+mod blocked_components;
+mod component_scripts;
+mod components;
 mod document;
 mod engine;
 mod hostile;
 mod http;
 mod isolation;
+mod rollback;
 mod runs;
 mod scripts;
 mod sessions;
+mod signatures;
 mod world;

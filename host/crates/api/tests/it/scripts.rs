@@ -307,6 +307,8 @@ async fn what_the_server_decides_cannot_be_sent() {
     .to_vec();
     let accepted = [
         "name",
+        "kind",
+        "component",
         "script_body",
         "language",
         "template_id",

@@ -79,13 +79,17 @@ impl World {
     }
 
     pub(crate) fn on(database: TestDatabase, registration: Registration) -> Self {
-        let clock = Arc::new(ManualClock::at("2026-11-24T12:00:00Z".parse().unwrap()));
-        let engine = Arc::new(TestEngine::default());
-        let keys = TokenKeys::new([("k1".to_owned(), TOKEN_KEY.to_vec())]).unwrap();
         let config = ApiConfig {
             registration,
             ..ApiConfig::default()
         };
+        Self::configured(database, config)
+    }
+
+    pub(crate) fn configured(database: TestDatabase, config: ApiConfig) -> Self {
+        let clock = Arc::new(ManualClock::at("2026-11-24T12:00:00Z".parse().unwrap()));
+        let engine = Arc::new(TestEngine::default());
+        let keys = TokenKeys::new([("k1".to_owned(), TOKEN_KEY.to_vec())]).unwrap();
         let state = ApiState::new(
             database.store.clone(),
             engine.clone(),

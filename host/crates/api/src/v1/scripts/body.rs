@@ -6,18 +6,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{
-    Program, Schedule, ScriptId, ScriptVersionId, SourceLanguage, TemplateId, script,
-};
+use vedette_core::{Program, Schedule, ScriptId, ScriptVersionId, TemplateId, script};
 use vedette_store::{Caller, ScriptChange, Template};
 
+use super::program::{Choice, choose};
 use crate::{
-    ApiState, SourceError, parameters,
+    ApiState,
     problem::{FieldError, Problem},
 };
 
-/// A script. Exactly one of `script_body` and `template_id`, and exactly one of
-/// `cron_expression` and `interval_seconds`.
+/// A script. Exactly one of `script_body`, `template_id` and, with `kind` `component`, `component`;
+/// and exactly one of `cron_expression` and `interval_seconds`.
 #[expect(
     clippy::struct_field_names,
     reason = "`script_body` is the promised name"
@@ -27,6 +26,11 @@ use crate::{
 pub(crate) struct ScriptBody {
     #[schema(example = "shop is up")]
     name: String,
+    /// `script`, the default, or `component`.
+    #[schema(pattern = "^(script|component)$", example = "script")]
+    kind: Option<String>,
+    /// The digest of an uploaded component that is `ready`.
+    component: Option<String>,
     /// An ES module with a default export.
     script_body: Option<String>,
     /// What `script_body` is written in: `javascript`, the default for a new script, or
@@ -52,17 +56,16 @@ pub(crate) struct ScriptBody {
 }
 
 impl ScriptBody {
-    /// Checks everything and reports all that is wrong together. `kept` is the language of a
-    /// source that is sent without one.
+    /// Checks everything and reports all that is wrong together. `old` is what the script runs
+    /// now: a source that is sent without a language keeps that of the old one.
     pub(crate) async fn check(
         self,
         state: &ApiState,
         caller: &Caller,
         id: ScriptId,
-        kept: SourceLanguage,
+        old: Option<&Program>,
     ) -> Result<ScriptChange, Problem> {
         let mut errors = Vec::new();
-        let language = read_language(self.language.as_deref(), &mut errors);
         let mut note = |checked: Result<(), script::ScriptError>| {
             errors.extend(checked.err().map(FieldError::from));
         };
@@ -89,34 +92,19 @@ impl ScriptBody {
         let wrong = schedule.err().into_iter().chain(zone.err());
         errors.extend(wrong.map(|error| FieldError::schedule(&error, is_cron)));
         let template = find_template(state, self.template_id, &mut errors).await?;
-        let mut written_in = language.unwrap_or(kept);
-        let source = match (self.script_body, &template) {
-            (Some(source), None) if self.template_id.is_none() => {
-                errors.extend(check_source(state, &source, written_in).await?);
-                source
-            }
-            (None, Some(template)) => {
-                written_in = SourceLanguage::JavaScript;
-                if language.is_some_and(|asked| asked != written_in) {
-                    let detail = "templates are written in `javascript`";
-                    errors.push(FieldError::new("/language", detail));
-                }
-                errors.extend(parameters::apply(
-                    &template.parameter_schema,
-                    &mut parameters,
-                ));
-                template.script_body.clone()
-            }
-            (None, None) if self.template_id.is_some() => String::new(),
-            _ => {
-                let detail = "give either `script_body` or `template_id`";
-                errors.push(FieldError::new("/script_body", detail));
-                String::new()
-            }
+        let choice = Choice {
+            kind: self.kind.as_deref(),
+            script_body: self.script_body.as_deref(),
+            language: self.language.as_deref(),
+            has_template_id: self.template_id.is_some(),
+            template: template.as_ref(),
+            component: self.component.as_deref(),
         };
-        if !errors.is_empty() {
+        let org = caller.org_id;
+        let program = choose(state, org, choice, old, &mut parameters, &mut errors).await?;
+        let Some(program) = program.filter(|_| errors.is_empty()) else {
             return Err(Problem::invalid(errors));
-        }
+        };
         Ok(ScriptChange {
             name: self.name,
             template_id: template.map(|template| template.id),
@@ -124,10 +112,7 @@ impl ScriptBody {
             cron_expression: self.cron_expression,
             interval_seconds: self.interval_seconds,
             timezone,
-            program: Program::Source {
-                text: source,
-                language: written_in,
-            },
+            program,
             parameters,
             env_vars: self.env_vars,
             timeout_seconds,
@@ -136,19 +121,6 @@ impl ScriptBody {
             changed_at: now,
         })
     }
-}
-
-fn read_language(word: Option<&str>, errors: &mut Vec<FieldError>) -> Option<SourceLanguage> {
-    let language = word?.parse();
-    if language.is_err() {
-        let words: Vec<_> = SourceLanguage::ALL
-            .iter()
-            .map(|language| format!("`{language}`"))
-            .collect();
-        let detail = format!("is one of {}", words.join(", "));
-        errors.push(FieldError::new("/language", detail));
-    }
-    language.ok()
 }
 
 async fn find_template(
@@ -163,36 +135,4 @@ async fn find_template(
         errors.push(FieldError::new("/template_id", detail));
     }
     Ok(template)
-}
-
-/// Size first, then the compiler.
-async fn check_source(
-    state: &ApiState,
-    source: &str,
-    language: SourceLanguage,
-) -> Result<Option<FieldError>, Problem> {
-    if let Err(error) = script::check_source(source) {
-        return Ok(Some(error.into()));
-    }
-    match state.engine.check_source(source, language).await {
-        Ok(()) => Ok(None),
-        Err(SourceError::Invalid {
-            message,
-            line,
-            column,
-        }) => {
-            let place = match (line, column) {
-                (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
-                (Some(line), None) => format!(" (line {line})"),
-                _ => String::new(),
-            };
-            Ok(Some(FieldError::new(
-                "/script_body",
-                format!("{message}{place}"),
-            )))
-        }
-        Err(SourceError::Unavailable) => Err(Problem::unavailable(
-            "the source could not be checked just now",
-        )),
-    }
 }

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::AppendHeaders,
 };
-use vedette_core::{ScriptId, SourceLanguage};
+use vedette_core::ScriptId;
 use vedette_store::NewScript;
 
 use super::{ScriptView, body::ScriptBody, etag};
@@ -19,7 +19,7 @@ use crate::{
 
 /// Makes a script
 ///
-/// It is compiled before it is stored, and scheduled at once unless `is_enabled` is false.
+/// A source is compiled before it is stored. The script is scheduled at once unless `is_enabled` is false.
 #[utoipa::path(post, path = "/api/v1/scripts", tag = "scripts", security(("bearer" = [])),
     request_body = ScriptBody,
     responses((status = 201, body = ScriptView), (status = 400, body = Problem),
@@ -40,9 +40,7 @@ pub(crate) async fn create_script(
 > {
     authorize(&caller, Action::WriteScripts)?;
     let id = ScriptId::generate(state.clock.as_ref());
-    let change = body
-        .check(&state, &caller, id, SourceLanguage::JavaScript)
-        .await?;
+    let change = body.check(&state, &caller, id, None).await?;
     let project = state.store.default_project(caller.org_id).await?;
     let new = NewScript {
         id,

@@ -6,8 +6,11 @@ pub(crate) mod delete;
 pub(crate) mod executions;
 pub(crate) mod get;
 pub(crate) mod list;
+mod program;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod update;
+pub(crate) mod versions;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! `PUT /api/v1/scripts/{script_id}`
 
 use axum::{Json, extract::State, http::HeaderMap, response::IntoResponseParts};
-use vedette_core::{Program, ScriptId, SourceLanguage};
+use vedette_core::ScriptId;
 use vedette_store::Updated;
 
 use super::{Expected, ScriptView, body::ScriptBody, etag, if_match};
@@ -14,8 +14,8 @@ use crate::{
 
 /// Replaces a script
 ///
-/// With `If-Match`, only if nobody changed it since. Another `script_body` or `language` makes
-/// a new version.
+/// With `If-Match`, only if nobody changed it since. Another `script_body`, `language` or
+/// `component` makes a new version.
 #[utoipa::path(put, path = "/api/v1/scripts/{script_id}", tag = "scripts",
     security(("bearer" = [])), request_body = ScriptBody, params(("script_id" = uuid::Uuid, Path),
         ("If-Match" = Option<String>, Header, description = "the ETag that was read")),
@@ -39,11 +39,7 @@ pub(crate) async fn update_script(
     // Before the body is judged, so that a foreign id tells nothing.
     let old = state.store.get_script(caller.org_id, id).await?;
     let old = old.ok_or_else(Problem::not_found)?;
-    let kept = match old.program {
-        Program::Source { language, .. } => language,
-        Program::Component(_) => SourceLanguage::JavaScript,
-    };
-    let change = body.check(&state, &caller, id, kept).await?;
+    let change = body.check(&state, &caller, id, Some(&old.program)).await?;
     let script = match state
         .store
         .update_script(caller.org_id, id, change, expected)
