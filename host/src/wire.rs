@@ -7,15 +7,17 @@ use std::{
 };
 
 use async_trait::async_trait;
+use axum::body::Bytes;
 use moka::future::Cache;
-use vedette_api::{RunNow, ScriptEngine, SourceError};
+use vedette_api::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 use vedette_core::{
-    Digest, ErrorClass, OrgId, Outcome, RecordingText, ScriptVersionId, SourceLanguage, Status,
+    ComponentFacts, ComponentRefusal, Digest, ErrorClass, OrgId, Outcome, RecordingText,
+    ScriptVersionId, SourceLanguage, Status,
 };
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::ProcessSandbox;
 use vedette_sandbox::{
-    Bytecode, CompileError, Limits, RunInputs, Sandbox, Tape, limits::RECORDING_BYTES,
+    Bytecode, CompileError, Limits, RunInputs, Sandbox, Tape, component, limits::RECORDING_BYTES,
 };
 use vedette_scheduler::{RunRequest, Runner, SchedulerHandle};
 use vedette_store::{Store, VersionProgram};
@@ -299,6 +301,29 @@ impl Runner for Scripts {
             outcome.recording = recording(tape, &outcome, script).await;
         }
         outcome
+    }
+}
+
+#[async_trait]
+impl ComponentEngine for Scripts {
+    async fn inspect(&self, bytes: Bytes) -> Result<ComponentFacts, ComponentRefusal> {
+        let inspecting = tokio::task::spawn_blocking(move || component::inspect(&bytes));
+        inspecting.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a component could not be inspected");
+            Err(ComponentRefusal {
+                class: ErrorClass::PlatformError,
+                message: "the platform failed to inspect the component".to_owned(),
+            })
+        })
+    }
+
+    fn component_waiting(&self) {
+        self.components.wake();
+    }
+
+    fn components_changed(&self) {
+        let (components, place) = (self.components.clone(), self.place.clone());
+        tokio::spawn(async move { components.read_blocked(&place).await });
     }
 }
 

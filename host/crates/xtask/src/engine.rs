@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    guest::{Guest, Tools, build},
+    guest::{Guest, Tools, build, built},
     snapshot::assemble,
+    standalone,
 };
 
 /// The stack that C and Rust keep in linear memory has 256 KiB. All of it is reset after each run,
@@ -45,6 +46,17 @@ const TS_STRIP: Guest = Guest {
     versions: &[("swc_ts_fast_strip", "60.0.0")],
 };
 
+/// Two crates: what the engine needs of a host, and what makes a monitor of it.
+const JS_STANDALONE: Guest = Guest {
+    name: "js-standalone",
+    target: "wasm32-unknown-unknown",
+    alias: "/js-standalone",
+    rustflags: &["-Clinker=wasm-component-ld", "-Clinker-flavor=wasm-ld"],
+    c_flags: "",
+    c_header: None,
+    versions: &[("wac_graph", "0.12")],
+};
+
 /// Files of `prebuilt/`, by name.
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -57,7 +69,21 @@ pub(crate) fn engine(root: &Path, check: bool) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         runtime.block_on(assemble(&component, &root.join("guest-sdk/js-engine/js")))
     };
-    prebuild(&JS_ENGINE, root, &tools, check, snapshot)
+    prebuild(&JS_ENGINE, root, &tools, check, snapshot)?;
+    // After the engine, whose files are in it.
+    let compose = |provider: Vec<u8>| {
+        let engine = root.join("guest-sdk/js-engine/prebuilt/js-engine.wasm");
+        let runner = built(
+            &root.join("guest-sdk/js-standalone"),
+            &JS_STANDALONE,
+            "runner",
+        );
+        let runner = std::fs::read(runner).context("reading the runner")?;
+        let engine = std::fs::read(engine).context("reading the engine")?;
+        let template = standalone::compose(&provider, &engine, &runner)?;
+        Ok(vec![("js-standalone.wasm".to_owned(), template)])
+    };
+    prebuild(&JS_STANDALONE, root, &tools, check, compose)
 }
 
 fn prebuild(

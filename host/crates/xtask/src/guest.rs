@@ -155,13 +155,18 @@ pub(crate) fn build(guest: &Guest, folder: &Path, tools: &Tools) -> Result<Vec<u
         .env("LIBCLANG_PATH", &tools.libclang)
         .status()?;
     ensure!(status.success(), "{} does not build", guest.name);
-    let built = folder
+    let built = built(folder, guest, guest.name);
+    std::fs::read(&built).with_context(|| format!("reading {}", built.display()))
+}
+
+/// Where the build of a guest leaves a crate's file.
+pub(crate) fn built(folder: &Path, guest: &Guest, name: &str) -> PathBuf {
+    folder
         .join("target")
         .join(guest.target)
         .join("release")
-        .join(guest.name.replace('-', "_"))
-        .with_extension("wasm");
-    std::fs::read(&built).with_context(|| format!("reading {}", built.display()))
+        .join(name.replace('-', "_"))
+        .with_extension("wasm")
 }
 
 fn output(command: &mut Command) -> Result<String> {

@@ -4,6 +4,7 @@ mod engine;
 mod guest;
 mod rehearsal;
 mod snapshot;
+mod standalone;
 mod tidy;
 
 use std::path::Path;
