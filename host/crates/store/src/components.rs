@@ -306,6 +306,7 @@ impl Store {
     ) -> Result<CreatedComponent, StoreError> {
         let digest = new.digest.as_bytes().as_slice();
         let size = i64::try_from(new.facts.size_bytes).unwrap_or(i64::MAX);
+        let hold_blob = format!("{GET_BLOB}{}", self.db.share_rows());
         let is_new = in_tx!(self, tx => {
             // First, because it waits for a deletion of the same bytes that is under way.
             sqlx::query(INSERT_BLOB)
@@ -316,10 +317,13 @@ impl Store {
                 .bind(new.created_at)
                 .execute(&mut *tx)
                 .await?;
+            // Held, so that none can begin before the record is there.
+            let blob: Option<BlobRow> = sqlx::query_as(AssertSqlSafe(hold_blob))
+                .bind(digest)
+                .fetch_optional(&mut *tx)
+                .await?;
             let stored: i64 =
                 sqlx::query_scalar(STORED_BYTES).bind(digest).fetch_one(&mut *tx).await?;
-            let blob: Option<BlobRow> =
-                sqlx::query_as(GET_BLOB).bind(digest).fetch_optional(&mut *tx).await?;
             let Some(blob) = blob.filter(|blob| blob.size_bytes == stored && stored == size) else {
                 return Err(StoreError::ChunksMissing);
             };

@@ -5,31 +5,25 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 use vedette_core::{
-    Capability, ComponentFacts, ComponentId, ComponentKeyId, ComponentRefusal, ComponentState,
-    Digest, ErrorClass, Program, ScriptId, ScriptVersionId,
+    Capability, ComponentFacts, ComponentId, ComponentRefusal, ComponentState, Digest, ErrorClass,
+    Program, ScriptId, ScriptVersionId,
 };
 use vedette_store::{
     BlockedComponent, CHUNK_BYTES, CompiledComponent, Component, CreatedComponent,
-    DeletedComponent, FinishedComponent, NewChunk, NewComponent, NewComponentKey, NewSignature,
-    PageRequest, Store, StoreError, Updated, VersionProgram, both_databases,
+    DeletedComponent, FinishedComponent, NewChunk, NewComponent, PageRequest, Store, StoreError,
+    Updated, VersionProgram, both_databases,
 };
 
-use crate::{
-    Owner, PAGE, by_hand, change, clock, count, javascript, new_script, on_each, owner, start,
-};
+use crate::{Owner, PAGE, change, clock, javascript, new_script, owner, start};
 
 both_databases!(
-    bytes_come_back_whole,
     a_component_is_its_organizations,
     the_same_bytes_again_are_the_same_component,
     bytes_of_another_show_as_if_they_were_new,
     components_come_in_pages,
     a_script_runs_a_component,
     a_component_that_is_run_stays,
-    a_key_counts_until_it_is_revoked_or_over,
-    the_policy_is_an_organizations,
     a_block_counts_for_everybody_at_once,
-    a_record_without_its_bytes_is_not_made,
 );
 
 /// Bytes that no other seed gives, and their digest.
@@ -130,81 +124,6 @@ async fn ready(store: &Store, owner: &Owner, seed: u8) -> Component {
     let made = upload(store, owner, seed, start()).await.component;
     assert_eq!(compile(store, start(), 5, compiled()).await, made.digest);
     made
-}
-
-async fn bytes_come_back_whole(store: Store) {
-    let anna = owner(&store, "anna").await;
-    for (seed, length) in [
-        (1, 1),
-        (2, CHUNK_BYTES),
-        (3, CHUNK_BYTES + 1),
-        (4, 3 * CHUNK_BYTES - 1),
-    ] {
-        let (digest, bytes) = bytes(seed, length);
-        put(&store, digest, &bytes, start()).await;
-        let found = store.get_component_bytes(digest).await.unwrap();
-        assert_eq!(found, None, "not before it has a record");
-        let new = new_component(&anna, digest, length, start());
-        let made = store.create_component(&new).await.unwrap();
-        assert!(made.is_new);
-        assert_eq!(made.component.facts, new.facts);
-        let found = store.get_component_bytes(digest).await.unwrap();
-        assert!(found == Some(bytes), "{length}");
-    }
-}
-
-/// W28.
-#[tokio::test]
-async fn a_bit_that_changed_on_disk_is_found() {
-    on_each(async |database| {
-        let store = &database.store;
-        let anna = owner(store, "anna").await;
-        let made = upload(store, &anna, 1, start()).await.component;
-        let whole = store.get_component_bytes(made.digest).await.unwrap();
-        let refused = async |why: &str| {
-            let error = store.get_component_bytes(made.digest).await.unwrap_err();
-            assert!(
-                matches!(
-                    &error,
-                    StoreError::Corrupt {
-                        table: "component_chunks",
-                        ..
-                    }
-                ),
-                "{why}: {error:?}"
-            );
-            assert!(!error.is_retryable());
-        };
-        let flipped = {
-            let mut bytes = whole.clone().unwrap();
-            bytes[1_234] ^= 1;
-            bytes
-                .iter()
-                .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-        };
-        let literal = |hex: &str| {
-            if store.is_embedded() {
-                format!("X'{hex}'")
-            } else {
-                format!("'\\x{hex}'")
-            }
-        };
-        let sql = format!("UPDATE component_chunks SET bytes = {}", literal(&flipped));
-        assert_eq!(by_hand(database, &sql).await, 1);
-        refused("one bit").await;
-        let sql = format!(
-            "UPDATE component_chunks SET bytes = {}",
-            literal(&flipped[2..])
-        );
-        by_hand(database, &sql).await;
-        refused("one byte less").await;
-        by_hand(database, "DELETE FROM component_chunks").await;
-        refused("nothing left").await;
-        // The same upload again mends it.
-        upload(store, &anna, 1, start()).await;
-        assert_eq!(store.get_component_bytes(made.digest).await.unwrap(), whole);
-    })
-    .await;
 }
 
 async fn a_component_is_its_organizations(store: Store) {
@@ -460,122 +379,6 @@ async fn a_component_that_is_run_stays(store: Store) {
     assert_eq!(store.sweep_components(start()).await.unwrap(), 0);
 }
 
-fn new_key(owner: &Owner, name: &str, expires_at: Option<DateTime<Utc>>) -> NewComponentKey {
-    NewComponentKey {
-        id: ComponentKeyId::generate(&clock()),
-        org_id: owner.org,
-        name: name.to_owned(),
-        public_key: [7; 32],
-        created_by: owner.user,
-        created_at: start(),
-        expires_at,
-        most: 3,
-    }
-}
-
-async fn a_key_counts_until_it_is_revoked_or_over(store: Store) {
-    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
-    let minute = start() + TimeDelta::minutes(1);
-    let lasting = store
-        .create_component_key(new_key(&anna, "lasting", None))
-        .await;
-    let lasting = lasting.unwrap().unwrap();
-    let short = store
-        .create_component_key(new_key(&anna, "short", Some(minute)))
-        .await;
-    let short = short.unwrap().unwrap();
-    let valid = async |now| {
-        let keys = store
-            .list_valid_component_keys(anna.org, now)
-            .await
-            .unwrap();
-        keys.into_iter()
-            .map(|key| key.name)
-            .collect::<BTreeSet<_>>()
-    };
-    let both = BTreeSet::from(["lasting".to_owned(), "short".to_owned()]);
-    assert_eq!(valid(start()).await, both);
-    assert_eq!(valid(minute).await, ["lasting".to_owned()].into());
-    let of_bert = store
-        .list_valid_component_keys(bert.org, start())
-        .await
-        .unwrap();
-    assert!(of_bert.is_empty());
-    let foreign = store
-        .revoke_component_key(bert.org, lasting.id, start())
-        .await;
-    assert!(!foreign.unwrap());
-
-    let (digest, bytes) = bytes(1, 100);
-    put(&store, digest, &bytes, start()).await;
-    let mut new = new_component(&anna, digest, 100, start());
-    for key in [&lasting, &short, &lasting] {
-        new.signature = Some(NewSignature {
-            key_id: key.id,
-            signature: [9; 64],
-        });
-        store.create_component(&new).await.unwrap();
-    }
-    let read = async |now| {
-        let found = store.get_component(anna.org, digest, now).await;
-        found.unwrap().unwrap()
-    };
-    let listed = store
-        .list_components(anna.org, PAGE, start())
-        .await
-        .unwrap()
-        .items;
-    assert_eq!(listed, [read(start()).await]);
-    assert_eq!(listed[0].signatures.len(), 2);
-    let names: BTreeSet<_> = listed[0]
-        .signatures
-        .iter()
-        .map(|signature| signature.key_name.clone())
-        .collect();
-    assert_eq!(names, both);
-    assert!(read(minute).await.is_signed(minute));
-    for _ in 0..2 {
-        assert!(
-            store
-                .revoke_component_key(anna.org, lasting.id, start())
-                .await
-                .unwrap()
-        );
-    }
-    assert!(read(start()).await.is_signed(start()), "by the short one");
-    assert!(!read(minute).await.is_signed(minute));
-    let all = store
-        .list_component_keys(anna.org, PAGE)
-        .await
-        .unwrap()
-        .items;
-    assert_eq!(all.len(), 2);
-    let revoked = all.iter().find(|key| key.id == lasting.id).unwrap();
-    assert_eq!(revoked.revoked_at, Some(start()));
-
-    // The revoked one makes room.
-    for has_room in [true, true, false] {
-        let made = store
-            .create_component_key(new_key(&anna, "more", None))
-            .await;
-        assert_eq!(made.unwrap().is_some(), has_room);
-    }
-}
-
-async fn the_policy_is_an_organizations(store: Store) {
-    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
-    for required in [false, true, false] {
-        store
-            .set_requires_component_signature(anna.org, required)
-            .await
-            .unwrap();
-        let of_anna = store.requires_component_signature(anna.org).await;
-        assert_eq!(of_anna.unwrap(), required);
-        let of_bert = store.requires_component_signature(bert.org).await;
-        assert!(!of_bert.unwrap());
-    }
-}
-
 async fn a_block_counts_for_everybody_at_once(store: Store) {
     let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
     let made = ready(&store, &anna, 1).await;
@@ -631,42 +434,4 @@ async fn a_block_counts_for_everybody_at_once(store: Store) {
         state(&store, &anna, digest, later).await,
         ComponentState::Ready
     );
-}
-
-async fn a_record_without_its_bytes_is_not_made(store: Store) {
-    let anna = owner(&store, "anna").await;
-    let (digest, bytes) = bytes(1, CHUNK_BYTES + 5);
-    let new = new_component(&anna, digest, bytes.len(), start());
-    let error = store.create_component(&new).await.unwrap_err();
-    assert!(matches!(error, StoreError::ChunksMissing) && error.is_retryable());
-    put(&store, digest, &bytes[..CHUNK_BYTES], start()).await;
-    assert!(store.create_component(&new).await.is_err());
-    let none = store.get_component(anna.org, digest, start()).await;
-    assert_eq!(none.unwrap(), None);
-    put(&store, digest, &bytes, start()).await;
-    assert!(store.create_component(&new).await.unwrap().is_new);
-}
-
-#[tokio::test]
-async fn only_old_pieces_without_a_component_are_swept() {
-    on_each(async |database| {
-        let store = &database.store;
-        let anna = owner(store, "anna").await;
-        upload(store, &anna, 1, start()).await;
-        let (left, bytes_left) = bytes(2, 2 * CHUNK_BYTES);
-        put(store, left, &bytes_left, start()).await;
-        let (again, bytes_again) = bytes(3, 100);
-        put(store, again, &bytes_again, start()).await;
-        let day = start() + TimeDelta::days(1);
-        assert_eq!(store.sweep_component_chunks(day).await.unwrap(), 0);
-        // An upload of bytes that lie there is no orphan of yesterday.
-        put(store, again, &bytes_again, day).await;
-        let later = day + TimeDelta::seconds(1);
-        assert_eq!(store.sweep_component_chunks(later).await.unwrap(), 2);
-        assert_eq!(store.sweep_component_chunks(later).await.unwrap(), 0);
-        assert_eq!(count(database, "component_chunks").await, 2);
-        let far = later + TimeDelta::days(1);
-        assert_eq!(store.sweep_component_chunks(far).await.unwrap(), 1);
-    })
-    .await;
 }

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod catch_up;
+mod component_bytes;
+mod component_keys;
 mod component_queue;
 mod components;
 mod connect;
