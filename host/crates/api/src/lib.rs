@@ -23,6 +23,7 @@ mod tokens;
 mod uploads;
 mod v1;
 
+pub use bytes::Bytes;
 pub use engine::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 pub use router::{openapi, router};
 pub use state::{ApiConfig, ApiState, Registration};
