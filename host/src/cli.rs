@@ -52,6 +52,32 @@ enum Command {
         70 the recorded script came to another outcome, or parts of its run were not recorded."
     )]
     Replay(ReplayArguments),
+    /// Make a component of a check: it can be uploaded, and runs wherever components do.
+    #[command(
+        after_help = "Example:\n  vedette build monitor.js -o monitor.wasm\n  vedette check monitor.wasm"
+    )]
+    Build {
+        /// A `.js`, `.mjs`, `.ts` or `.mts` file.
+        file: PathBuf,
+        /// Where to write the component.
+        #[arg(short, long, value_name = "FILE.wasm")]
+        output: PathBuf,
+    },
+    /// Sign a component, or make the key for it.
+    #[command(after_help = "Example:\n  vedette sign --new-key release.pem\n  \
+        vedette sign monitor.wasm --key release.pem\n\
+        Keys are Ed25519 in PKCS#8, as `openssl genpkey -algorithm ed25519` makes them.")]
+    Sign {
+        /// The component. Its signature is written to standard output, in base64.
+        #[arg(required_unless_present = "new_key", requires = "key")]
+        file: Option<PathBuf>,
+        /// The private key, in PEM.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Make a private key in this file; its public key is written to standard output, in base64.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "key"])]
+        new_key: Option<PathBuf>,
+    },
     /// What a component imports and exports, and whether a server would take it.
     #[command(after_help = "Example:\n  vedette inspect monitor.wasm\n\
         Exit code: 0 accepted, 1 refused, 2 it could not be tried, 64 wrong usage.")]
@@ -183,6 +209,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Migrate(arguments) => with_config(&arguments, commands::migrate::migrate),
         Command::Demo { seconds } => commands::demo::demo(seconds),
         Command::Check(arguments) => commands::check::check(&arguments),
+        Command::Build { file, output } => commands::build::build(&file, &output),
+        Command::Sign { file, key, new_key } => {
+            commands::sign::sign(file.as_deref(), key.as_deref(), new_key.as_deref())
+        }
         Command::Inspect { file, json } => commands::inspect::inspect_component(&file, json),
         Command::Replay(arguments) => commands::replay::replay(&arguments),
         Command::Egress(EgressCommand::Explain { url, allow, json }) => {

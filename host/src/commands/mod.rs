@@ -2,6 +2,7 @@
 
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
+pub(crate) mod build;
 pub(crate) mod check;
 #[cfg(target_os = "linux")]
 pub(crate) mod compile_component;
@@ -13,3 +14,4 @@ pub(crate) mod replay;
 #[cfg(target_os = "linux")]
 pub(crate) mod runner_process;
 pub(crate) mod serve;
+pub(crate) mod sign;

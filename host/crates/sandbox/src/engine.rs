@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// The engine component, built from `guest-sdk/js-engine` by `cargo xtask engine`.
-static JS_ENGINE: &[u8] = include_bytes!("../../../../guest-sdk/js-engine/prebuilt/js-engine.wasm");
+pub(crate) static JS_ENGINE: &[u8] =
+    include_bytes!("../../../../guest-sdk/js-engine/prebuilt/js-engine.wasm");
 
 /// Memory of an instance that stays mapped between runs, in bytes. It has to cover what a run
 /// touches: resetting these pages by copying is eight times faster than giving them back.

@@ -61,15 +61,22 @@ const JS_STANDALONE: Guest = Guest {
 type Files = Vec<(String, Vec<u8>)>;
 
 /// Builds, and either writes each `prebuilt/` or compares with it.
-pub(crate) fn engine(root: &Path, check: bool) -> Result<()> {
+///
+/// `only` is the name of one of them.
+pub(crate) fn engine(root: &Path, check: bool, only: Option<&str>) -> Result<()> {
     let tools = Tools::find()?;
-    let stripper = |component| Ok(vec![("ts-strip.wasm".to_owned(), component)]);
-    prebuild(&TS_STRIP, root, &tools, check, stripper)?;
+    let is_wanted = |guest: &Guest| only.is_none_or(|name| name == guest.name);
+    if is_wanted(&TS_STRIP) {
+        let stripper = |component| Ok(vec![("ts-strip.wasm".to_owned(), component)]);
+        prebuild(&TS_STRIP, root, &tools, check, stripper)?;
+    }
     let snapshot = |component: Vec<u8>| {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         runtime.block_on(assemble(&component, &root.join("guest-sdk/js-engine/js")))
     };
-    prebuild(&JS_ENGINE, root, &tools, check, snapshot)?;
+    if is_wanted(&JS_ENGINE) {
+        prebuild(&JS_ENGINE, root, &tools, check, snapshot)?;
+    }
     // After the engine, whose files are in it.
     let compose = |provider: Vec<u8>| {
         let engine = root.join("guest-sdk/js-engine/prebuilt/js-engine.wasm");
@@ -83,7 +90,10 @@ pub(crate) fn engine(root: &Path, check: bool) -> Result<()> {
         let template = standalone::compose(&provider, &engine, &runner)?;
         Ok(vec![("js-standalone.wasm".to_owned(), template)])
     };
-    prebuild(&JS_STANDALONE, root, &tools, check, compose)
+    if is_wanted(&JS_STANDALONE) {
+        prebuild(&JS_STANDALONE, root, &tools, check, compose)?;
+    }
+    Ok(())
 }
 
 fn prebuild(

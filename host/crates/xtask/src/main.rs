@@ -21,11 +21,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the JavaScript engine and the TypeScript stripper, and write their prebuilt/.
+    /// Build the guests that the host carries, and write their prebuilt/.
     Engine {
         /// Compare with the committed files, write nothing.
         #[arg(long)]
         check: bool,
+        /// One of them: `ts-strip`, `js-engine` or `js-standalone`.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Check the rules that the compiler does not know: imports, bans, files that belong together.
     Tidy,
@@ -37,7 +40,7 @@ fn main() -> Result<()> {
         .nth(3)
         .context("xtask lies in host/crates/xtask")?;
     match Arguments::parse().task {
-        Task::Engine { check } => engine::engine(root, check),
+        Task::Engine { check, only } => engine::engine(root, check, only.as_deref()),
         Task::Tidy => {
             let found = tidy::tidy(root)?;
             if found.is_empty() {

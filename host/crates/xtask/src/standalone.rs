@@ -3,14 +3,12 @@
 
 use anyhow::{Context as _, Result, ensure};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, types::Package};
-use wasm_encoder::{
-    CanonicalFunctionSection, CanonicalOption, CodeSection, Component, ComponentAliasSection,
-    ComponentExportKind, ComponentExportSection, ComponentTypeSection, ComponentValType,
-    CustomSection, ExportKind, ExportSection, Function, FunctionSection, InstanceSection,
-    MemorySection, MemoryType, Module, ModuleArg, ModuleSection, PrimitiveValType, TypeSection,
-    ValType,
-};
+use wasm_encoder::{Component, CustomSection};
 use wasmparser::{Parser, Payload};
+
+/// The component of a script is made by each `vedette build`, and here for its type.
+#[path = "../../sandbox/src/component/script.rs"]
+mod script;
 
 /// What the engine imports of the provider.
 const PROVIDED: &[&str] = &[
@@ -23,7 +21,7 @@ const PROVIDED: &[&str] = &[
 
 /// Composes the template.
 pub(crate) fn compose(provider: &[u8], engine: &[u8], runner: &[u8]) -> Result<Vec<u8>> {
-    let script = no_script();
+    let script = script::script_component(&[]);
     let mut graph = CompositionGraph::new();
     let mut instantiate = |name: &str, bytes: &[u8]| -> Result<NodeId> {
         let package = Package::from_bytes(name, None, bytes.to_vec(), graph.types_mut())
@@ -45,7 +43,7 @@ pub(crate) fn compose(provider: &[u8], engine: &[u8], runner: &[u8]) -> Result<V
     }
     connect(engine_instance, "run", runner, "run-bytecode")?;
     connect(script_instance, "bytecode", runner, "bytecode")?;
-    for name in ["verdict", "run", "engine"] {
+    for name in ["run", "engine"] {
         let export = graph.alias_instance_export(runner, name)?;
         graph.export(export, name)?;
     }
@@ -55,71 +53,6 @@ pub(crate) fn compose(provider: &[u8], engine: &[u8], runner: &[u8]) -> Result<V
         processor: None,
     })?;
     leave_open(&composed, engine, &script)
-}
-
-/// A component with the type of a script's, without a script.
-fn no_script() -> Vec<u8> {
-    let mut types = TypeSection::new();
-    types.ty().function([], [ValType::I32]);
-    let mut functions = FunctionSection::new();
-    functions.function(0);
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum: 1,
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    let mut exports = ExportSection::new();
-    exports.export("memory", ExportKind::Memory, 0);
-    exports.export("bytecode", ExportKind::Func, 0);
-    let mut code = CodeSection::new();
-    let mut body = Function::new([]);
-    body.instructions().i32_const(0).end();
-    code.function(&body);
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&functions)
-        .section(&memories)
-        .section(&exports)
-        .section(&code);
-
-    let mut instances = InstanceSection::new();
-    instances.instantiate(0, Vec::<(&str, ModuleArg)>::new());
-    let mut aliases = ComponentAliasSection::new();
-    for (name, kind) in [
-        ("memory", ExportKind::Memory),
-        ("bytecode", ExportKind::Func),
-    ] {
-        aliases.alias(wasm_encoder::Alias::CoreInstanceExport {
-            instance: 0,
-            kind,
-            name,
-        });
-    }
-    let mut component_types = ComponentTypeSection::new();
-    component_types
-        .defined_type()
-        .list(ComponentValType::Primitive(PrimitiveValType::U8));
-    component_types
-        .function()
-        .params(Vec::<(&str, ComponentValType)>::new())
-        .result(Some(ComponentValType::Type(0)));
-    let mut canonical = CanonicalFunctionSection::new();
-    canonical.lift(0, 1, [CanonicalOption::Memory(0)]);
-    let mut component_exports = ComponentExportSection::new();
-    component_exports.export("bytecode", ComponentExportKind::Func, 0, None);
-    let mut component = Component::new();
-    component
-        .section(&ModuleSection(&module))
-        .section(&instances)
-        .section(&aliases)
-        .section(&component_types)
-        .section(&canonical)
-        .section(&component_exports);
-    component.finish()
 }
 
 /// Puts a mark in the place of the engine, which the host carries anyway, and of the script.

@@ -56,6 +56,8 @@ pub struct LoadedComponent {
     engine: Engine,
     instance: InstancePre<ComponentRun>,
     run: ComponentExportIndex,
+    /// It is a script with our own engine.
+    is_standalone: bool,
     native_bytes: u32,
 }
 
@@ -114,6 +116,7 @@ impl LoadedComponent {
             engine: component.engine().clone(),
             instance,
             run,
+            is_standalone: component.get_export_index(None, "engine").is_some(),
             native_bytes: 0,
         })
     }
@@ -181,8 +184,8 @@ impl LoadedComponent {
         let ended = match tokio::time::timeout(limits.wall, running).await {
             Err(_) => Ended::TimedOut,
             Ok(Ok(Ok(verdict))) => Ended::Verdict(verdict),
-            Ok(Ok(Err(reason))) => without_verdict(&reason),
-            Ok(Err(error)) => classify(&error, &store.data().run),
+            Ok(Ok(Err(reason))) => without_verdict(&reason, &store.data().run),
+            Ok(Err(error)) => self.classify(&error, &store.data().run),
         };
         let fuel_left = store.get_fuel().unwrap_or(0);
         let ComponentRun { mut run, stdio, .. } = store.into_data();
@@ -209,6 +212,64 @@ impl LoadedComponent {
         store.set_hostcall_fuel(limits::HOST_CALL_BYTES);
         store.set_max_component_handles(limits::HANDLES);
         Ok(store)
+    }
+
+    /// Tells a guest that broke a limit from a guest that trapped, and both from our own faults.
+    fn classify(&self, error: &wasmtime::Error, run: &RunState) -> Ended<bindings::Verdict> {
+        let trap = error.downcast_ref::<Trap>();
+        let (class, message) = match trap {
+            _ if run.memory.refused() => return memory_limit(),
+            Some(Trap::OutOfFuel) => (
+                ErrorClass::FuelExhausted,
+                "the component used up its computing budget: is there a loop without an end?"
+                    .to_owned(),
+            ),
+            // The engine of scripts has its own stack at the bottom of its memory: see `run.rs`.
+            Some(Trap::MemoryOutOfBounds) if self.is_standalone => (
+                ErrorClass::StackOverflow,
+                "the script recursed too deeply".to_owned(),
+            ),
+            Some(Trap::StackOverflow) => (
+                ErrorClass::StackOverflow,
+                "the component recursed too deeply".to_owned(),
+            ),
+            Some(trap) => (
+                ErrorClass::Trap,
+                format!("the sandbox stopped the component: {trap}"),
+            ),
+            None if error.is::<Exit>() => (
+                ErrorClass::ScriptError,
+                format!("{Exit}, without a verdict"),
+            ),
+            None if error.is::<QuotaExceeded>() => (ErrorClass::QuotaExceeded, error.to_string()),
+            None if has_too_many(error) => {
+                let most = limits::HANDLES;
+                (
+                    ErrorClass::QuotaExceeded,
+                    format!("the component holds more than {most} handles at once"),
+                )
+            }
+            None if moved_too_much(error) => {
+                let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
+                (
+                    ErrorClass::ResultTooLarge,
+                    format!("the component moved more than {mib} MiB out in one call"),
+                )
+            }
+            None if is_ours(error) => {
+                tracing::error!(error = ?error, "a run ended by a fault of the host");
+                (ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
+            }
+            // What is left are answers and arguments that are not what their types say.
+            None => (
+                ErrorClass::Trap,
+                format!(
+                    "the sandbox stopped the component: {}",
+                    shown(&format!("{error:#}"))
+                ),
+            ),
+        };
+        Ended::Error(class, message)
     }
 }
 
@@ -260,70 +321,25 @@ const CLAIMABLE: &[ErrorClass] = &[
     ErrorClass::MissingExport,
 ];
 
-/// `run` answered `err`: the check came to no verdict, and says why.
-fn without_verdict(reason: &str) -> Ended<bindings::Verdict> {
-    let claimed = reason
+/// `run` answered `err`: the check came to no verdict, and says why. `err("[failure] why")` is a
+/// request that failed because of the target, or an expectation that was not met.
+fn without_verdict(reason: &str, run: &RunState) -> Ended<bindings::Verdict> {
+    let bracketed = reason
         .strip_prefix('[')
-        .and_then(|rest| rest.split_once("] "))
-        .and_then(|(word, message)| {
-            let class = CLAIMABLE.iter().find(|class| class.as_str() == word)?;
-            Some((*class, message))
-        });
+        .and_then(|rest| rest.split_once("] "));
+    // What is said after memory was refused is seldom about memory.
+    if run.memory.refused() {
+        return memory_limit();
+    }
+    if let Some(("failure", message)) = bracketed {
+        return Ended::TargetFailed(error_text(message));
+    }
+    let claimed = bracketed.and_then(|(word, message)| {
+        let class = CLAIMABLE.iter().find(|class| class.as_str() == word)?;
+        Some((*class, message))
+    });
     let (class, message) = claimed.unwrap_or((ErrorClass::ScriptError, reason));
     Ended::Error(class, error_text(message))
-}
-
-/// Tells a guest that broke a limit from a guest that trapped, and both from our own faults.
-fn classify(error: &wasmtime::Error, run: &RunState) -> Ended<bindings::Verdict> {
-    let trap = error.downcast_ref::<Trap>();
-    let (class, message) = match trap {
-        _ if run.memory.refused() => return memory_limit(),
-        Some(Trap::OutOfFuel) => (
-            ErrorClass::FuelExhausted,
-            "the component used up its computing budget: is there a loop without an end?"
-                .to_owned(),
-        ),
-        Some(Trap::StackOverflow) => (
-            ErrorClass::StackOverflow,
-            "the component recursed too deeply".to_owned(),
-        ),
-        Some(trap) => (
-            ErrorClass::Trap,
-            format!("the sandbox stopped the component: {trap}"),
-        ),
-        None if error.is::<Exit>() => (
-            ErrorClass::ScriptError,
-            format!("{Exit}, without a verdict"),
-        ),
-        None if error.is::<QuotaExceeded>() => (ErrorClass::QuotaExceeded, error.to_string()),
-        None if has_too_many(error) => {
-            let most = limits::HANDLES;
-            (
-                ErrorClass::QuotaExceeded,
-                format!("the component holds more than {most} handles at once"),
-            )
-        }
-        None if moved_too_much(error) => {
-            let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
-            (
-                ErrorClass::ResultTooLarge,
-                format!("the component moved more than {mib} MiB out in one call"),
-            )
-        }
-        None if is_ours(error) => {
-            tracing::error!(error = ?error, "a run ended by a fault of the host");
-            (ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
-        }
-        // What is left are answers and arguments that are not what their types say.
-        None => (
-            ErrorClass::Trap,
-            format!(
-                "the sandbox stopped the component: {}",
-                shown(&format!("{error:#}"))
-            ),
-        ),
-    };
-    Ended::Error(class, message)
 }
 
 /// Whether a table of the host was full: its own, or that of wasmtime for a store.

@@ -10,6 +10,8 @@ mod compile;
 mod counting;
 mod imports;
 mod machine;
+mod script;
+mod standalone;
 mod wasi;
 
 use sha2::{Digest as _, Sha256};
@@ -18,6 +20,7 @@ use vedette_core::Digest;
 pub use admission::inspect;
 pub use compile::{Artifact, compile};
 pub use machine::LoadedComponent;
+pub use standalone::standalone;
 
 /// The name of a component: the SHA-256 of its bytes.
 pub fn digest(bytes: &[u8]) -> Digest {
