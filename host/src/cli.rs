@@ -101,6 +101,10 @@ enum Command {
         /// A million runs more, for the growth of memory: some minutes.
         #[arg(long)]
         soak: bool,
+        /// Also how long this component takes from its bytes to the first run, and its runs; it
+        /// has to get along with one answer, `200 ok`.
+        #[arg(long = "component", value_name = "FILE.wasm")]
+        components: Vec<PathBuf>,
     },
     /// Bring the database's schema up to date and end.
     #[command(after_help = "Example:\n  VEDETTE_DATABASE__URL=postgres://… vedette migrate")]
@@ -219,7 +223,11 @@ pub(crate) fn run() -> ExitCode {
             commands::egress::explain(&url, allow, json)
         }
         #[cfg(feature = "bench")]
-        Command::Bench { json, soak } => commands::bench::bench(json, soak),
+        Command::Bench {
+            json,
+            soak,
+            components,
+        } => commands::bench::bench(json, soak, &components),
     };
     ended.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -1,6 +1,7 @@
 //! `vedette bench`: the figures of `docs/PERFORMANCE.md`, measured here and now, side by side in
 //! one run, because absolute figures of shared machines wobble.
 
+mod components;
 mod isolated_vm;
 #[cfg(target_os = "linux")]
 mod isolation;
@@ -10,6 +11,7 @@ mod ready;
 mod soak;
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -53,7 +55,7 @@ const PARKED: usize = 1_000;
 const MANY_PARKED: usize = 10_000;
 
 /// Measures and prints. `soak` adds a million runs, which take some minutes.
-pub(crate) fn bench(json: bool, soak: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn bench(json: bool, soak: bool, components: &[PathBuf]) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         complain("this is a debug build; its figures mean nothing. Use `cargo run --release`.");
     }
@@ -96,6 +98,7 @@ pub(crate) fn bench(json: bool, soak: bool) -> anyhow::Result<ExitCode> {
     figures.insert("threads".to_owned(), json!(threads));
     figures.insert("ratio_all_threads_over_1".to_owned(), rounded(all / one, 2));
     single.block_on(measure_compile(&sandbox, &mut figures))?;
+    several.block_on(components::measure(components, &mut figures))?;
     let parked = several.block_on(parked::private_bytes_of(PARKED))?;
     figures.insert(
         "private_kib_per_parked_run".to_owned(),

@@ -63,3 +63,35 @@ impl Network for NoNetwork {
         Vec::new()
     }
 }
+
+/// For measurements: a target that answers at once, and no network.
+#[cfg(feature = "bench")]
+pub(crate) struct Stub;
+
+#[cfg(feature = "bench")]
+impl Network for Stub {
+    fn fetch(&self, request: Request) -> Result<BoxFuture<'static, Answer>, FetchError> {
+        let response = Response {
+            status: 200,
+            headers: vec![("content-type".to_owned(), b"text/plain".to_vec())],
+            body: b"ok".to_vec(),
+            url: request.url,
+            redirected: false,
+            http_version: "HTTP/1.1".to_owned(),
+            remote_address: None,
+            timings: vedette_egress::Timings::default(),
+            tls: None,
+        };
+        Ok(std::future::ready(Ok(response)).boxed())
+    }
+
+    fn note_platform_fault(&self) {}
+
+    fn platform_failed(&self) -> bool {
+        false
+    }
+
+    fn records(&self) -> Vec<RequestRecord> {
+        Vec::new()
+    }
+}

@@ -131,6 +131,25 @@ impl LoadedComponent {
     ///
     /// Dropping the future ends the run and every request that it has in flight.
     pub async fn run(&self, guard: &Guard, clock: Arc<dyn Clock>, inputs: RunInputs) -> Outcome {
+        let network =
+            |limits: &Limits| Arc::new(guard.session(limits.fetch.clone())) as Arc<dyn Network>;
+        self.run_on(network, clock, inputs).await
+    }
+
+    /// [`LoadedComponent::run`] for measurements: every request is answered 200 at once, without a
+    /// socket.
+    #[cfg(feature = "bench")]
+    pub async fn run_on_stub(&self, clock: Arc<dyn Clock>, inputs: RunInputs) -> Outcome {
+        let stub = |_: &Limits| Arc::new(crate::network::Stub) as Arc<dyn Network>;
+        self.run_on(stub, clock, inputs).await
+    }
+
+    async fn run_on(
+        &self,
+        network: impl FnOnce(&Limits) -> Arc<dyn Network>,
+        clock: Arc<dyn Clock>,
+        inputs: RunInputs,
+    ) -> Outcome {
         let started = Instant::now();
         let RunInputs {
             params,
@@ -141,7 +160,7 @@ impl LoadedComponent {
         let now = clock.now();
         let world = |limits: &Limits| {
             Ok(World {
-                network: Arc::new(guard.session(limits.fetch.clone())),
+                network: network(limits),
                 clock: GuestClock::start(now),
                 seed: new_seed()?,
                 tape: None,
