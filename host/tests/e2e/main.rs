@@ -1,7 +1,9 @@
 //! The binary as its users meet it: commands, files, signals, and HTTP against a real target.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod build;
 mod check;
+mod components;
 mod crash;
 mod egress;
 mod replay;

@@ -236,25 +236,29 @@ impl LoadedComponent {
     /// Tells a guest that broke a limit from a guest that trapped, and both from our own faults.
     fn classify(&self, error: &wasmtime::Error, run: &RunState) -> Ended<bindings::Verdict> {
         let trap = error.downcast_ref::<Trap>();
+        let who = if self.is_standalone {
+            "script"
+        } else {
+            "component"
+        };
         let (class, message) = match trap {
             _ if run.memory.refused() => return memory_limit(),
             Some(Trap::OutOfFuel) => (
                 ErrorClass::FuelExhausted,
-                "the component used up its computing budget: is there a loop without an end?"
-                    .to_owned(),
+                format!("the {who} used up its computing budget: is there a loop without an end?"),
             ),
             // The engine of scripts has its own stack at the bottom of its memory: see `run.rs`.
             Some(Trap::MemoryOutOfBounds) if self.is_standalone => (
                 ErrorClass::StackOverflow,
-                "the script recursed too deeply".to_owned(),
+                format!("the {who} recursed too deeply"),
             ),
             Some(Trap::StackOverflow) => (
                 ErrorClass::StackOverflow,
-                "the component recursed too deeply".to_owned(),
+                format!("the {who} recursed too deeply"),
             ),
             Some(trap) => (
                 ErrorClass::Trap,
-                format!("the sandbox stopped the component: {trap}"),
+                format!("the sandbox stopped the {who}: {trap}"),
             ),
             None if error.is::<Exit>() => (
                 ErrorClass::ScriptError,
@@ -265,14 +269,14 @@ impl LoadedComponent {
                 let most = limits::HANDLES;
                 (
                     ErrorClass::QuotaExceeded,
-                    format!("the component holds more than {most} handles at once"),
+                    format!("the {who} holds more than {most} handles at once"),
                 )
             }
             None if moved_too_much(error) => {
                 let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
                 (
                     ErrorClass::ResultTooLarge,
-                    format!("the component moved more than {mib} MiB out in one call"),
+                    format!("the {who} moved more than {mib} MiB out in one call"),
                 )
             }
             None if is_ours(error) => {
@@ -283,7 +287,7 @@ impl LoadedComponent {
             None => (
                 ErrorClass::Trap,
                 format!(
-                    "the sandbox stopped the component: {}",
+                    "the sandbox stopped the {who}: {}",
                     shown(&format!("{error:#}"))
                 ),
             ),
