@@ -18,7 +18,7 @@ use tokio::{
 use vedette_core::{Clock, Digest};
 
 use super::{
-    ProcessOptions,
+    ProcessOptions, RunnerProcess,
     pool::Pool,
     runner::{Guest, LoadArtifact},
 };
@@ -118,6 +118,13 @@ impl Components {
     /// Whether a component has a place.
     pub(super) fn has(&self, digest: &Digest) -> bool {
         self.shared.entries().contains_key(digest)
+    }
+
+    /// What a component's place has.
+    pub(super) fn processes(&self, digest: &Digest) -> Vec<RunnerProcess> {
+        let entries = self.shared.entries();
+        let entry = entries.get(digest);
+        entry.map_or_else(Vec::new, |entry| entry.place.pool.processes())
     }
 
     /// Ends the process of a component, with the runs in it.

@@ -322,8 +322,13 @@ impl ProcessSandbox {
         self.0.pool.is_able()
     }
 
-    /// The processes that take runs now.
+    /// The processes that take runs of scripts now.
     pub fn processes(&self) -> Vec<RunnerProcess> {
         self.0.pool.processes()
+    }
+
+    /// The processes of a component.
+    pub fn component_processes(&self, digest: &Digest) -> Vec<RunnerProcess> {
+        self.0.components.processes(digest)
     }
 }
