@@ -16,11 +16,11 @@ pub enum ErrorKind {
     Assertion,
     /// A request failed because of the target. The execution is a `failure`.
     Target,
-    /// The egress guard refused a request. The execution is an `error`.
+    /// The egress guard refused a request. The execution is an `error` of class `fetch_denied`.
     Denied,
-    /// A limit of the run is reached. The execution is an `error`.
+    /// A limit of the run is reached. The execution is an `error` of class `fetch_limit`.
     Limit,
-    /// The check itself is broken. The execution is an `error`.
+    /// The check itself is broken. The execution is an `error` of class `script_error`.
     Check,
 }
 
@@ -67,12 +67,14 @@ impl Error {
         self.kind
     }
 
-    /// The verdict that it stands for; else the text of the run's error.
+    /// The verdict that it stands for; else the text of the run's error, as the host reads it: a
+    /// class in brackets goes before the message, and without one it is `script_error`.
     pub(crate) fn into_verdict(self) -> Result<Verdict, String> {
-        if self.kind.is_failure() {
-            Ok(Verdict::failure(self.message))
-        } else {
-            Err(self.message)
+        match self.kind {
+            ErrorKind::Assertion | ErrorKind::Target => Ok(Verdict::failure(self.message)),
+            ErrorKind::Denied => Err(format!("[fetch_denied] {}", self.message)),
+            ErrorKind::Limit => Err(format!("[fetch_limit] {}", self.message)),
+            ErrorKind::Check => Err(self.message),
         }
     }
 
@@ -188,7 +190,25 @@ mod tests {
         let denied = FetchReason::Denied("loopback".to_owned());
         let error = Error::from(Wrapped(fetch(denied)));
         assert_eq!(error.kind(), ErrorKind::Denied);
-        assert!(error.into_verdict().is_err());
+        let told =
+            "[fetch_denied] step 2: GET https://a.example/: the request is not allowed: loopback";
+        assert_eq!(error.into_verdict(), Err(told.to_owned()));
+    }
+
+    #[test]
+    fn the_class_comes_before_everything_else_that_is_told() {
+        let told = |reason| {
+            let failed: Result<(), FetchError> = Err(fetch(reason));
+            let error = failed.context("log in").unwrap_err();
+            error.into_verdict().unwrap_err()
+        };
+        let text = told(FetchReason::Limit("100 requests".to_owned()));
+        let after = "[fetch_limit] log in: GET https://a.example/: a limit of the run";
+        assert!(text.starts_with(after), "{text}");
+        let text = told(FetchReason::BodyTooLarge(5));
+        assert!(text.starts_with("[fetch_limit] log in: "), "{text}");
+        let text = told(FetchReason::InvalidRequest("no host".to_owned()));
+        assert!(text.starts_with("log in: "), "{text}");
     }
 
     #[test]

@@ -45,9 +45,10 @@
 //! | [`Verdict::failure`] | `failure`: the target is not well |
 //! | `?` on an expectation that does not hold: [`ensure!`], [`ensure_eq!`], [`Response::expect_status`], [`Response::json`], [`OrFail::or_fail`], [`Error::failure`] | `failure` with its message |
 //! | `?` on a request that failed because of the target, also as the cause of another error | `failure` with its message |
-//! | `?` on a request that was denied, broke a limit, or is not well formed | `error`: nobody knows |
-//! | `?` on any other error, [`Error::check`], parameters that do not fit | `error`: the check is broken |
-//! | a panic | `error`, with the panic's message in the log |
+//! | `?` on a request that was denied, also as the cause of another error | `error`, `fetch_denied`: nobody knows |
+//! | `?` on a request that broke a limit, also as the cause of another error | `error`, `fetch_limit`: nobody knows |
+//! | `?` on any other error, [`Error::check`], parameters that do not fit, a request that is not well formed | `error`, `script_error`: the check is broken |
+//! | a panic | `error`, `trap`, with the panic's message in the log |
 //!
 //! So `?` never turns a fault of the check into "the target is down", and nothing but a verdict
 //! that says so is a success.

@@ -52,7 +52,8 @@ pub struct TestHost {
 #[non_exhaustive]
 pub struct TestRun<T = Result<Verdict, String>> {
     /// For a monitor the verdict as the host gets it, also of an error that says that the target is
-    /// not well. `Err`: the execution is an `error` with this text.
+    /// not well. `Err`: the execution is an `error` with this text, before which may stand its class:
+    /// `[fetch_denied] …`.
     pub outcome: T,
     /// What was asked for, in order.
     pub requests: Vec<SentRequest>,

@@ -93,15 +93,16 @@ fn what_the_target_does_wrong_is_a_failure() {
 fn what_says_nothing_about_the_target_is_an_error() {
     let text = || "x".to_owned();
     let reasons = [
-        FetchReason::Denied(text()),
-        FetchReason::InvalidRequest(text()),
-        FetchReason::Limit(text()),
-        FetchReason::BodyTooLarge(5),
+        (FetchReason::Denied(text()), "[fetch_denied] POST "),
+        (FetchReason::InvalidRequest(text()), "POST "),
+        (FetchReason::Limit(text()), "[fetch_limit] POST "),
+        (FetchReason::BodyTooLarge(5), "[fetch_limit] POST "),
     ];
-    for reason in reasons {
-        let answer = Answer::error(reason.clone());
+    for (reason, begins) in reasons {
+        let answer = Answer::error(reason);
         let run = host().answer("POST", ORDERS, answer).run::<Shop>(params());
-        assert!(run.outcome.is_err(), "{reason:?}: {:?}", run.outcome);
+        let told = run.outcome.unwrap_err();
+        assert!(told.starts_with(begins), "{told}");
     }
     let unset = TestHost::new().run::<Shop>(params());
     let told = "variable `PASSWORD` is not set".to_owned();
