@@ -5,7 +5,11 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
-use crate::{commands, config::Config, logging};
+use crate::{
+    commands::{self, new::Language},
+    config::Config,
+    logging,
+};
 
 /// The recorded outcome was not reached again (`EX_SOFTWARE` of `sysexits`).
 pub(crate) const EXIT_DIFFERENT: u8 = 70;
@@ -37,6 +41,18 @@ enum Command {
         /// End by itself after so many seconds.
         #[arg(long = "for", value_name = "SECONDS")]
         seconds: Option<u64>,
+    },
+    /// Make a folder with a check to start from.
+    #[command(
+        after_help = "Example:\n  vedette new js shop\n  vedette new rust shop\n\
+        It takes no network, and tells what to do next.\n\
+        Exit code: 0 made, 1 it could not be written, 64 wrong usage."
+    )]
+    New {
+        /// What it is to be written in.
+        language: Language,
+        /// Letters, digits, `-` and `_`: the folder that is made here, and a package of Cargo.
+        name: String,
     },
     /// Run one check here, in the same sandbox with the same limits as the server.
     #[command(
@@ -212,6 +228,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(arguments) => with_config(&arguments, commands::serve::serve),
         Command::Migrate(arguments) => with_config(&arguments, commands::migrate::migrate),
         Command::Demo { seconds } => commands::demo::demo(seconds),
+        Command::New { language, name } => commands::new::new(language, &name),
         Command::Check(arguments) => commands::check::check(&arguments),
         Command::Build { file, output } => commands::build::build(&file, &output),
         Command::Sign { file, key, new_key } => {

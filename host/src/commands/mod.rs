@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod egress;
 pub(crate) mod inspect;
 pub(crate) mod migrate;
+pub(crate) mod new;
 pub(crate) mod replay;
 #[cfg(target_os = "linux")]
 pub(crate) mod runner_process;

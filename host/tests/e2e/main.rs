@@ -6,6 +6,7 @@ mod check;
 mod components;
 mod crash;
 mod egress;
+mod new;
 mod replay;
 mod serve;
 mod target;

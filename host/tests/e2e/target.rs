@@ -46,8 +46,8 @@ impl Target {
         }
     }
 
-    /// What `path` answers from now on; other paths answer 200 and `ok`. Of a redirect the body is
-    /// the place.
+    /// What `path` answers from now on, or only one method of it (`DELETE /orders/7`); other paths
+    /// answer 200 and `ok`. Of a redirect the body is the place.
     pub(crate) fn set(&self, path: &str, status: u16, body: &str) {
         self.pages
             .lock()
@@ -135,7 +135,11 @@ fn answer(mut stream: TcpStream, pages: &Pages, requests: &Requests) {
     if let Some(ms) = path.strip_prefix("/wait/").and_then(|ms| ms.parse().ok()) {
         std::thread::park_timeout(Duration::from_millis(ms));
     }
-    let found = pages.lock().unwrap().get(path).cloned();
+    let found = {
+        let pages = pages.lock().unwrap();
+        let of_method = pages.get(&format!("{} {path}", request.method));
+        of_method.or_else(|| pages.get(path)).cloned()
+    };
     let (status, headers, body) = match (path, found) {
         ("/session/login", _) => login(&request),
         ("/session/account", _) => account(&request),
