@@ -54,12 +54,11 @@ impl Budgets {
 mod tests {
     use std::time::Duration;
 
-    use uuid::Uuid;
-
     use super::*;
 
-    fn org(number: u128) -> OrgId {
-        OrgId::from_uuid(Uuid::from_u128(number))
+    fn org(number: u8) -> OrgId {
+        let id = format!("00000000-0000-0000-0000-0000000000{number:02x}");
+        id.parse().unwrap()
     }
 
     #[tokio::test]
