@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use sha2::{Digest, Sha256};
 
+mod contract;
 mod network;
 
 /// Crates of ours, and what none of their normal dependencies may be, however deep.
@@ -79,6 +80,9 @@ const BANNED: &[&str] = &[
 
 const MAX_LINES: usize = 600;
 
+/// Folders that builds make.
+const BUILT: &[&str] = &["target", "node_modules", ".venv"];
+
 /// Everything that breaks a rule, each in a sentence.
 pub(crate) fn tidy(root: &Path) -> Result<Vec<String>> {
     let metadata = MetadataCommand::new()
@@ -101,6 +105,7 @@ pub(crate) fn tidy(root: &Path) -> Result<Vec<String>> {
     );
     found.extend(files(root)?);
     found.extend(network::check(root)?);
+    found.extend(contract::check(root)?);
     found.extend(engine(root)?);
     found.extend(migrations(root)?);
     Ok(found)
@@ -231,7 +236,12 @@ fn reach<'a>(graph: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTreeS
 /// Every Rust file says what it is for, and is short enough to be read at once.
 fn files(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for folder in ["host", "guest-sdk/js-engine/src", "guest-sdk/ts-strip/src"] {
+    for folder in [
+        "host",
+        "guest-sdk/js-engine/src",
+        "guest-sdk/rust",
+        "guest-sdk/ts-strip/src",
+    ] {
         for path in rust_files(&root.join(folder))? {
             let text = fs::read_to_string(&path)?;
             let shown = path.strip_prefix(root)?.display();
@@ -251,12 +261,18 @@ fn files(root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Those below a folder that were written by hand.
 fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
-            found.extend(rust_files(&path)?);
+            if path
+                .file_name()
+                .is_none_or(|name| !BUILT.contains(&name.to_string_lossy().as_ref()))
+            {
+                found.extend(rust_files(&path)?);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }

@@ -57,7 +57,9 @@ const ALLOWED: &[(&str, &str)] = &[
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut used = BTreeSet::new();
-    for path in rust_files(&root.join("host"))? {
+    let mut paths = rust_files(&root.join("host"))?;
+    paths.extend(rust_files(&root.join("guest-sdk/rust"))?);
+    for path in paths {
         let shown = path.strip_prefix(root)?.display().to_string();
         if is_test(&shown) {
             continue;
