@@ -1,8 +1,13 @@
 //! `vedette check`
 
 use std::{
-    collections::BTreeMap, ffi::OsStr, io::Write as _, path::Path, process::ExitCode, sync::Arc,
-    time::Duration,
+    collections::BTreeMap,
+    ffi::OsStr,
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -16,7 +21,7 @@ use vedette_core::{
 use vedette_egress::{Guard, Policy};
 use vedette_sandbox::{
     ArtifactCache, Limits, Recording, RunInputs, Sandbox, SandboxOptions,
-    component::{self, LoadedComponent},
+    component::{self, Artifact, LoadedComponent},
     limits::RECORDING_FILE_BYTES,
 };
 
@@ -130,23 +135,30 @@ fn run_component(allow: &[IpNet], bytes: &[u8], inputs: RunInputs) -> anyhow::Re
     }))
 }
 
-/// Compiled before, or now.
 async fn prepared(bytes: &[u8]) -> Result<LoadedComponent, ComponentRefusal> {
     component::inspect(bytes)?;
+    let (artifact, _) = compiled(bytes).await?;
+    LoadedComponent::load(&artifact)
+}
+
+/// Native code of a component that was admitted, and how long compiling it took. `None`: this user has
+/// it already.
+pub(crate) async fn compiled(
+    bytes: &[u8],
+) -> Result<(Artifact, Option<Duration>), ComponentRefusal> {
     let digest = component::digest(bytes);
     let cache = cache();
     let known = cache.as_ref().and_then(|cache| cache.component(&digest));
-    let artifact = match known {
-        Some(artifact) => artifact,
-        None => {
-            let artifact = components::compile(bytes).await?;
-            if let Some(Err(error)) = cache.map(|cache| cache.store_component(&digest, &artifact)) {
-                tracing::warn!(%error, "the compiled component could not be cached");
-            }
-            artifact
-        }
-    };
-    LoadedComponent::load(&artifact)
+    if let Some(artifact) = known {
+        return Ok((artifact, None));
+    }
+    let started = Instant::now();
+    let artifact = components::compile(bytes).await?;
+    let took = started.elapsed();
+    if let Some(Err(error)) = cache.map(|cache| cache.store_component(&digest, &artifact)) {
+        tracing::warn!(%error, "the compiled component could not be cached");
+    }
+    Ok((artifact, Some(took)))
 }
 
 fn guard(allow: &[IpNet]) -> anyhow::Result<Guard> {

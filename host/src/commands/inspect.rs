@@ -1,6 +1,6 @@
 //! `vedette inspect`
 
-use std::{path::Path, process::ExitCode, time::Instant};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use vedette_sandbox::component::{digest, inspect};
 
 use crate::{
     cli::{EXIT_USAGE, complain, say},
-    components,
+    commands::check::compiled,
 };
 
 /// Tells what a component is, and whether a server would take it.
@@ -47,16 +47,16 @@ pub(crate) fn inspect_component(file: &Path, as_json: bool) -> anyhow::Result<Ex
 
 /// What came of compiling.
 struct Compiled {
-    milliseconds: f64,
+    /// `None`: it was compiled before, here or by `vedette check`.
+    took: Option<Duration>,
     native_bytes: usize,
 }
 
 /// As a server does it, to the component that can run.
 async fn compile(bytes: &[u8]) -> Result<Compiled, ComponentRefusal> {
-    let started = Instant::now();
-    let artifact = components::compile(bytes).await?;
+    let (artifact, took) = compiled(bytes).await?;
     Ok(Compiled {
-        milliseconds: started.elapsed().as_secs_f64() * 1_000.0,
+        took,
         native_bytes: artifact.bytes().len(),
     })
 }
@@ -82,7 +82,8 @@ impl Found {
         object.insert("reason".to_owned(), json!(refusal.map(|r| &r.message)));
         if let Ok(compiled) = &self.compiled {
             object.insert("native_bytes".to_owned(), json!(compiled.native_bytes));
-            object.insert("compile_ms".to_owned(), json!(compiled.milliseconds));
+            let took_ms = compiled.took.map(|took| took.as_secs_f64() * 1_000.0);
+            object.insert("compile_ms".to_owned(), json!(took_ms));
         }
         Value::Object(object)
     }
@@ -127,9 +128,11 @@ impl Found {
             }
         }
         if let Ok(compiled) = &self.compiled {
+            let when = compiled.took.map_or("before".to_owned(), |took| {
+                format!("in {:.1} s", took.as_secs_f64())
+            });
             say(&format!(
-                "  compiled in {:.1} s to {} KiB of native code",
-                compiled.milliseconds / 1_000.0,
+                "  compiled {when} to {} KiB of native code",
                 compiled.native_bytes / 1024
             ));
         }
