@@ -108,6 +108,7 @@ pub(crate) fn tidy(root: &Path) -> Result<Vec<String>> {
     found.extend(contract::check(root)?);
     found.extend(engine(root)?);
     found.extend(migrations(root)?);
+    found.extend(npm_lock(root)?);
     Ok(found)
 }
 
@@ -308,6 +309,14 @@ fn migrations(root: &Path) -> Result<Vec<String>> {
         .then(|| complaint.to_owned())
         .into_iter()
         .collect())
+}
+
+/// npm's lock file names no server, so that it holds behind any mirror.
+fn npm_lock(root: &Path) -> Result<Vec<String>> {
+    let file = "host/tests/toolchains/package-lock.json";
+    let names_one = fs::read_to_string(root.join(file))?.contains("\"resolved\"");
+    let complaint = format!("{file} has `resolved`; the .npmrc beside it keeps that away");
+    Ok(names_one.then_some(complaint).into_iter().collect())
 }
 
 #[cfg(test)]

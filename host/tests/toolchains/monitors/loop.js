@@ -1,0 +1,4 @@
+// Never ends: only the host's limits stop it.
+export function run() {
+  while (true) {}
+}
