@@ -214,14 +214,14 @@ fn a_project_in_rust_builds_and_runs_as_it_is_made() {
     )
     .unwrap();
     assert_built(&cargo(&["test", "--offline"], &project));
-    let build = [
+    let arguments = [
         "build",
         "--offline",
         "--release",
         "--target",
         "wasm32-wasip2",
     ];
-    assert_built(&cargo(&build, &project));
+    assert_built(&cargo(&arguments, &project));
     let built = Path::new(RUST_TARGET).join("wasm32-wasip2/release/monitor.wasm");
     assert_accepted(&built);
     tells_targets_apart(&built);
@@ -232,7 +232,7 @@ fn the_examples_of_the_rust_sdk_run() {
     if !has_rust_toolchain() {
         return;
     }
-    let build = [
+    let arguments = [
         "build",
         "--offline",
         "--locked",
@@ -241,7 +241,7 @@ fn the_examples_of_the_rust_sdk_run() {
         "--target",
         "wasm32-wasip2",
     ];
-    assert_built(&cargo(&build, Path::new(RUST_SDK)));
+    assert_built(&cargo(&arguments, Path::new(RUST_SDK)));
     let built = |name: &str| {
         let folder = Path::new(RUST_TARGET).join("wasm32-wasip2/release/examples");
         let component = folder.join(name).with_extension("wasm");
