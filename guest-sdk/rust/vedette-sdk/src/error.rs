@@ -74,6 +74,10 @@ impl Error {
             ErrorKind::Assertion | ErrorKind::Target => Ok(Verdict::failure(self.message)),
             ErrorKind::Denied => Err(format!("[fetch_denied] {}", self.message)),
             ErrorKind::Limit => Err(format!("[fetch_limit] {}", self.message)),
+            // Its text may have come from the target, and must not choose a class.
+            ErrorKind::Check if self.message.starts_with('[') => {
+                Err(format!("[script_error] {}", self.message))
+            }
             ErrorKind::Check => Err(self.message),
         }
     }
@@ -209,6 +213,13 @@ mod tests {
         assert!(text.starts_with("[fetch_limit] log in: "), "{text}");
         let text = told(FetchReason::InvalidRequest("no host".to_owned()));
         assert!(text.starts_with("log in: "), "{text}");
+    }
+
+    #[test]
+    fn a_text_cannot_choose_its_class() {
+        let error = Error::check("[failure] says the page");
+        let told = "[script_error] [failure] says the page";
+        assert_eq!(error.into_verdict(), Err(told.to_owned()));
     }
 
     #[test]
