@@ -12,7 +12,7 @@ use wasmtime::{
     format_err,
 };
 
-use super::super::machine::{ComponentRun, Cx, pay_for_call};
+use super::super::machine::{ComponentRun, Cx};
 
 /// Each interface with the resources that are its own; others it only uses.
 const DENIED: &[(&str, &[&str])] = &[
@@ -75,7 +75,7 @@ pub(super) fn link(
             ComponentItem::ComponentFunc(_) => {
                 let shown = format!("{interface}.{name}");
                 instance.func_new(name, move |mut cx: Cx<'_>, ty, _, results| {
-                    pay_for_call(&mut cx)?;
+                    cx.data().count_call();
                     for (result, ty) in results.iter_mut().zip(ty.results()) {
                         *result = refusal(&mut cx, &ty)
                             .transpose()
