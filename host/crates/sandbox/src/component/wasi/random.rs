@@ -44,6 +44,7 @@ fn bytes(mut cx: Cx<'_>, (len,): (u64,)) -> wasmtime::Result<(Vec<u8>,)> {
     Ok((bytes,))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form that the linker takes")]
 fn number(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(u64,)> {
     cx.data().count_call();
     Ok((cx.data_mut().run.random.next_u64(),))
