@@ -55,7 +55,7 @@ fn admitted(honest: &[u8], count: usize) -> Vec<Vec<u8>> {
                 assert_ne!(refusal.class, ErrorClass::PlatformError, "{at}, {bit}");
                 assert_sentence(&refusal.message);
             }
-            Err(_) => panic!("a panic at byte {at}, bit {bit}"),
+            Err(cause) => panic!("{cause:?} at byte {at}, bit {bit}"),
         }
     }
     admitted

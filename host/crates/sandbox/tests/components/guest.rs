@@ -16,7 +16,7 @@ pub(crate) struct Guest {
 
 /// `result<verdict, string>` in memory: 0 or 1; then, 8 bytes on, `success`, and 8 bytes on each
 /// `latency` (16), `message` and `data` (12), or the text of the error.
-const HELPERS: &str = r#"
+const HELPERS: &str = r"
   (func $success (result i32)
     (memory.fill (i32.const 16) (i32.const 0) (i32.const 56))
     (i32.store8 (i32.const 24) (i32.const 1))
@@ -46,7 +46,7 @@ const HELPERS: &str = r#"
     (i32.store (i32.const 24) (local.get $at))
     (i32.store (i32.const 28) (local.get $bytes))
     (i32.const 16))
-"#;
+";
 
 /// Gives out memory upwards, and makes more of it.
 const REALLOC: &str = r"
@@ -100,7 +100,11 @@ impl Guest {
 
     /// A text in memory.
     pub(crate) fn text(self, at: u32, text: &str) -> Self {
-        let bytes: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+        let bytes = text
+            .bytes()
+            .map(|byte| format!("\\{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat();
         self.fields(&format!("(data (i32.const {at}) \"{bytes}\")"))
     }
 

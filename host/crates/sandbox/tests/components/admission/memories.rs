@@ -38,6 +38,7 @@ fn tables(count: u32, minimum: u64, table64: bool) -> Vec<u8> {
     of_module(&module)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows() -> Vec<Row> {
     let bytes = "bytes of memory at its start";
     vec![

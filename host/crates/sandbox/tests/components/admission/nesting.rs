@@ -7,13 +7,14 @@ use super::{Row, invalid, text};
 /// `levels` components, each of which instantiates the one before it so many times.
 fn doubling(levels: u32, times: usize, how: &str) -> Vec<u8> {
     let mut components =
-        "(component $c0 (core module $m) (core instance (instantiate $m)))".to_owned();
+        vec!["(component $c0 (core module $m) (core instance (instantiate $m)))".to_owned()];
     for level in 1..=levels {
         let before = level - 1;
         let reach = how.replace("BEFORE", &before.to_string());
         let instances = "(instance (instantiate $x))".repeat(times);
-        components += &format!("(component $c{level} {reach} {instances})");
+        components.push(format!("(component $c{level} {reach} {instances})"));
     }
+    let components = components.concat();
     text(&format!(
         "(component {components} (instance (instantiate $c{levels})))"
     ))

@@ -9,6 +9,7 @@ use crate::{assert_sentence, golden, guest::Guest};
 /// The first bytes of a component.
 const HEAD: &[u8] = &[0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows() -> Vec<Row> {
     let with_version =
         |low: u8, high: u8, layer: u8| vec![0, b'a', b's', b'm', low, high, layer, 0];

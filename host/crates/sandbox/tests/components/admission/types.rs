@@ -61,18 +61,24 @@ fn of_record(fields: &str) -> String {
 }
 
 fn large() -> Vec<Row> {
-    let fields: String = (0..9_999)
+    let fields = (0..9_999)
         .map(|n| format!("(field \"f{n}\" bool)"))
-        .collect();
-    let cases: String = (0..10_000)
+        .collect::<Vec<_>>()
+        .concat();
+    let cases = (0..10_000)
         .map(|n| format!("(case \"c{n}\" string)"))
-        .collect();
-    let flags: String = (0..1_000).map(|n| format!("\"f{n}\" ")).collect();
+        .collect::<Vec<_>>()
+        .concat();
+    let flags = (0..1_000)
+        .map(|n| format!("\"f{n}\" "))
+        .collect::<Vec<_>>()
+        .concat();
     // A type of lists of lists, each by its name.
     let lists = |levels: u32| {
-        let each: String = (1..levels)
+        let each = (1..levels)
             .map(|level| format!("(type $t{level} (list $t{}))", level - 1))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let last = levels - 1;
         component(&format!(
             "(type $t0 (list bool)) {each} {}",

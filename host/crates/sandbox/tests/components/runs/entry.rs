@@ -93,7 +93,7 @@ async fn x04_address_zero_is_inside_of_the_memory() {
     assert_success(&run(&text).await);
 }
 
-const LOGS: &str = r#"(call $log (i32.const 1) (i32.const 1024) (i32.const 6))"#;
+const LOGS: &str = "(call $log (i32.const 1) (i32.const 1024) (i32.const 6))";
 
 /// A post-return function cannot call the host, so that its being called is told by what becomes of
 /// the run: it is part of it, and its end is the run's.

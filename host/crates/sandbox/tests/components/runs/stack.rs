@@ -25,12 +25,14 @@ fn recursing() -> [Guest; 3] {
         // Few calls with much on the stack of each.
         Guest::new("(call $f (i32.const 1))").fields(&{
             let locals = "f64 ".repeat(1_000);
-            let kept: String = (1..1_000)
+            let kept = (1..1_000)
                 .map(|n| format!("(local.set {n} (f64.load (i32.const {})))", n * 8))
-                .collect();
-            let used: String = (1..1_000)
+                .collect::<Vec<_>>()
+                .concat();
+            let used = (1..1_000)
                 .map(|n| format!("(f64.store (i32.const {}) (local.get {n}))", n * 8))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             format!(
                 "(func $f (param i32) (result i32) (local {locals}) {kept}
                    (i32.add (call $f (local.get 0)) (i32.const 1)) {used})"

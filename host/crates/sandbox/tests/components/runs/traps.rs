@@ -78,7 +78,7 @@ async fn x24_a_nan_tells_nothing_of_the_processor() {
         format!("(f64.floor {noisy})"),
         format!("(f64.promote_f32 (f32.demote_f64 {noisy}))"),
     ];
-    let same: String = operations
+    let same = operations
         .iter()
         .map(|nan| {
             format!(
@@ -86,7 +86,8 @@ async fn x24_a_nan_tells_nothing_of_the_processor() {
                    (then (local.set $other (i32.add (local.get $other) (i32.const 1)))))"
             )
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let guest = Guest::new(format!(
         "(local $other i32) {same} (call $count (local.get $other))"
     ));
