@@ -40,8 +40,16 @@ pub(crate) struct MemoryLimiter {
     held_bytes: usize,
     peak_bytes: usize,
     table_elements: usize,
-    refused: bool,
+    refusals: u32,
 }
+
+/// After so many refusals a guest is stopped: each costs the host more than the guest pays for it.
+const MOST_REFUSALS: u32 = 10_000;
+
+/// A guest asked for more again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("growth was refused {MOST_REFUSALS} times")]
+struct RefusedTooOften;
 
 impl MemoryLimiter {
     pub(crate) fn new(limit_bytes: usize, ceilings: Ceilings) -> Self {
@@ -51,7 +59,7 @@ impl MemoryLimiter {
             held_bytes: 0,
             peak_bytes: 0,
             table_elements: 0,
-            refused: false,
+            refusals: 0,
         }
     }
 
@@ -62,7 +70,15 @@ impl MemoryLimiter {
 
     /// Whether the guest asked for more than it may have. A trap that follows is its answer.
     pub(crate) fn refused(&self) -> bool {
-        self.refused
+        self.refusals > 0
+    }
+
+    fn refuse(&mut self) -> wasmtime::Result<bool> {
+        self.refusals += 1;
+        if self.refusals > MOST_REFUSALS {
+            return Err(RefusedTooOften.into());
+        }
+        Ok(false)
     }
 }
 
@@ -77,8 +93,7 @@ impl ResourceLimiter for MemoryLimiter {
             .held_bytes
             .saturating_add(desired.saturating_sub(current));
         if grown > self.limit_bytes || maximum.is_some_and(|maximum| desired > maximum) {
-            self.refused = true;
-            return Ok(false);
+            return self.refuse();
         }
         self.held_bytes = grown;
         self.peak_bytes = self.peak_bytes.max(grown);
@@ -96,8 +111,7 @@ impl ResourceLimiter for MemoryLimiter {
             .saturating_add(desired.saturating_sub(current));
         if grown > self.ceilings.table_elements || maximum.is_some_and(|maximum| desired > maximum)
         {
-            self.refused = true;
-            return Ok(false);
+            return self.refuse();
         }
         self.table_elements = grown;
         Ok(true)

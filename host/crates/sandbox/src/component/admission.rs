@@ -67,6 +67,9 @@ fn outside(bytes: &[u8]) -> Result<(), Refused> {
     }
     match bytes {
         [] => Err(invalid("it is empty")),
+        _ if bytes.len() < 8 && b"\0asm\x0d\0\x01\0".starts_with(bytes) => {
+            Err(invalid("it ends within its first eight bytes"))
+        }
         [0x7f, b'E', b'L', b'F', ..] => Err(invalid(
             "it is native code, such as a precompiled .cwasm; upload the component that it was made from",
         )),
@@ -108,10 +111,15 @@ fn validate(bytes: &[u8]) -> Result<Types, Refused> {
                 .unwrap_or_else(|| "another proposal".to_owned());
             invalid(format!(
                 "it uses {name}, which is switched off here: {} (at byte {})",
-                shown(error.message()),
+                told(error.message()),
                 error.offset()
             ))
         }
+        // The one proposal for which the validator does not say so.
+        None if error.message() == "multiple memories" => invalid(format!(
+            "it uses multi-memory, which is switched off here (at byte {})",
+            error.offset()
+        )),
         None => counting::malformed(&error),
     })
 }
@@ -221,6 +229,15 @@ pub(super) fn shown(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A message of the validator or the compiler, some of which have several lines, as one.
+pub(super) fn told(message: &str) -> String {
+    let lines: Vec<_> = message
+        .split('\n')
+        .map(|line| line.trim_matches(' '))
+        .collect();
+    shown(&lines.join("; "))
 }
 
 #[cfg(test)]

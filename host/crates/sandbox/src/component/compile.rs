@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vedette_core::{ComponentRefusal, ErrorClass};
 
-use super::admission::{refused, shown};
+use super::admission::{refused, told};
 use crate::engine::component_engine;
 
 /// Native code of a component, made here for this very program. Never taken from outside.
@@ -30,7 +30,7 @@ impl Artifact {
 /// `compile_error` when the compiler does not take it.
 pub fn compile(bytes: &[u8]) -> Result<Artifact, ComponentRefusal> {
     let failed = |error: wasmtime::Error| {
-        let reason = shown(&format!("{error:#}"));
+        let reason = told(&format!("{error:#}"));
         refused(
             ErrorClass::CompileError,
             format!("it does not compile: {reason}"),

@@ -10,7 +10,7 @@ use wasmparser::{
     SectionLimited, TypeBounds,
 };
 
-use super::admission::{Refused, invalid, shown};
+use super::admission::{Refused, invalid, shown, told};
 use crate::limits::component as caps;
 
 /// A page of linear memory, in bytes.
@@ -346,7 +346,7 @@ fn at_most(found: u64, most: u64, what: &str) -> Result<(), Refused> {
 pub(super) fn malformed(error: &wasmparser::Error) -> Refused {
     invalid(format!(
         "it is not well formed: {} (at byte {})",
-        shown(error.message()),
+        told(error.message()),
         error.offset()
     ))
 }

@@ -2,7 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
     time::Instant,
 };
 
@@ -16,10 +22,10 @@ use wasmtime::{
         TypedFunc,
     },
 };
-use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx};
 
 use super::{
-    admission::{refused, shown},
+    admission::{refused, told},
     compile::Artifact,
     wasi::{self, Exit, QuotaExceeded, Requests, Stdio},
 };
@@ -27,7 +33,7 @@ use crate::{
     Limits,
     bindings::{self, vedette::monitor},
     engine::{component_engine, load},
-    host::wasi::{CALL_FUEL, CALLS_PAID_TOGETHER},
+    host::wasi::CALL_FUEL,
     limits::{self, component as caps},
     memory::Ceilings,
     network::{Network, NoNetwork},
@@ -48,6 +54,32 @@ pub(super) struct ComponentRun {
     pub(super) stdio: Arc<Mutex<Stdio>>,
     pub(super) http: WasiHttpCtx,
     pub(super) requests: Requests,
+    calls: Calls,
+}
+
+/// How often the guest called the host. Without a price, the cheapest call would buy much of the
+/// host's time for little fuel.
+///
+/// The price is not taken from the store's fuel: setting that begins a new interval until the run
+/// yields, and a guest that only calls would never let others go on.
+#[derive(Debug, Clone, Default)]
+struct Calls(Arc<AtomicU64>);
+
+impl Calls {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn fuel(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).saturating_mul(CALL_FUEL)
+    }
+}
+
+impl ComponentRun {
+    /// For whatever reaches the host's side of an interface, at each call.
+    pub(super) fn count_call(&self) {
+        self.calls.count();
+    }
 }
 
 /// A component that can run. Cheap to clone.
@@ -93,10 +125,7 @@ impl LoadedComponent {
             let reason = format!("{error:#}");
             refused(
                 ErrorClass::AbiMismatch,
-                format!(
-                    "its types are not those of the contract: {}",
-                    shown(&reason)
-                ),
+                format!("its types are not those of the contract: {}", told(&reason)),
             )
         };
         let mut linker = Linker::new(component.engine());
@@ -191,6 +220,7 @@ impl LoadedComponent {
                 return (Executed::nothing(), Arc::new(NoNetwork));
             }
         };
+        let calls = store.data().calls.clone();
         let running = async {
             let instance = self.instance.instantiate_async(&mut store).await?;
             let run = instance
@@ -200,17 +230,30 @@ impl LoadedComponent {
             let (verdict,) = run.call_async(&mut store, ()).await?;
             Ok::<_, wasmtime::Error>(verdict)
         };
-        let ended = match tokio::time::timeout(limits.wall, running).await {
+        let ended = {
+            let mut running = pin!(running);
+            // It yields after some fuel of its own, which is when its calls are added up.
+            let paying = poll_fn(|cx| match running.as_mut().poll(cx) {
+                Poll::Pending | Poll::Ready(Ok(_)) if calls.fuel() > limits.fuel => {
+                    Poll::Ready(Err(Trap::OutOfFuel.into()))
+                }
+                other => other,
+            });
+            tokio::time::timeout(limits.wall, paying).await
+        };
+        let ended = match ended {
             Err(_) => Ended::TimedOut,
             Ok(Ok(Ok(verdict))) => Ended::Verdict(verdict),
             Ok(Ok(Err(reason))) => without_verdict(&reason, &store.data().run),
             Ok(Err(error)) => self.classify(&error, &store.data().run),
         };
         let fuel_left = store.get_fuel().unwrap_or(0);
+        let computed = limits.fuel.saturating_sub(fuel_left);
+        let fuel_used = computed.saturating_add(calls.fuel()).min(limits.fuel);
         let ComponentRun { mut run, stdio, .. } = store.into_data();
         let (lines, truncated) = wasi::lines(&stdio);
         run.log.merge(lines, truncated);
-        Executed::leave(ended, limits.fuel.saturating_sub(fuel_left), run)
+        Executed::leave(ended, fuel_used, run)
     }
 
     fn new_store(&self, limits: &Limits, run: RunState) -> wasmtime::Result<Store<ComponentRun>> {
@@ -223,6 +266,7 @@ impl LoadedComponent {
             stdio: Arc::new(Mutex::new(stdio)),
             http,
             requests,
+            calls: Calls::default(),
         };
         let mut store = Store::try_new(&self.engine, state)?;
         store.limiter(|state| &mut state.run.memory);
@@ -265,6 +309,13 @@ impl LoadedComponent {
                 format!("{Exit}, without a verdict"),
             ),
             None if error.is::<QuotaExceeded>() => (ErrorClass::QuotaExceeded, error.to_string()),
+            None if error.is::<FieldMapError>() => {
+                let kib = caps::HEADER_BYTES / 1024;
+                (
+                    ErrorClass::FetchLimit,
+                    format!("the {who} put more than {kib} KiB into the headers of one message"),
+                )
+            }
             None if has_too_many(error) => {
                 let most = limits::HANDLES;
                 (
@@ -288,7 +339,7 @@ impl LoadedComponent {
                 ErrorClass::Trap,
                 format!(
                     "the sandbox stopped the {who}: {}",
-                    shown(&format!("{error:#}"))
+                    told(&format!("{error:#}"))
                 ),
             ),
         };
@@ -313,23 +364,13 @@ fn does_not_load(error: &wasmtime::Error) -> ComponentRefusal {
 /// The interfaces of our own contract.
 fn link_monitor(linker: &mut Linker<ComponentRun>) -> wasmtime::Result<()> {
     fn run(state: &mut ComponentRun) -> &mut RunState {
+        state.count_call();
         &mut state.run
     }
     monitor::fetch::add_to_linker::<_, HasSelf<RunState>>(linker, run)?;
     monitor::env::add_to_linker::<_, HasSelf<RunState>>(linker, run)?;
     monitor::params::add_to_linker::<_, HasSelf<RunState>>(linker, run)?;
     monitor::console::add_to_linker::<_, HasSelf<RunState>>(linker, run)
-}
-
-/// Without a price, the cheapest call would buy much of the host's time for little fuel.
-pub(super) fn pay_for_call(cx: &mut Cx<'_>) -> wasmtime::Result<()> {
-    let calls = &mut cx.data_mut().run.clock_calls;
-    *calls += 1;
-    if (*calls).is_multiple_of(CALLS_PAID_TOGETHER) {
-        let left = cx.get_fuel()?;
-        cx.set_fuel(left.saturating_sub(CALLS_PAID_TOGETHER * CALL_FUEL))?;
-    }
-    Ok(())
 }
 
 /// Classes that a monitor may claim for itself: `err("[deadlock] why")`.

@@ -55,6 +55,9 @@ const REFUSED: u8 = b'r';
 /// Bytes of a refusal, and of standard error, that are read.
 const TEXT_BYTES: u64 = 64 * 1024;
 
+/// What a program of ours ends with when it panics, as the compiler may over a component.
+const PANIC_CODE: i32 = 101;
+
 /// The argument's value is no secret: limits are given to the process by its command line.
 const ARGUMENTS: usize = 2;
 
@@ -148,6 +151,8 @@ fn explain_end(status: ExitStatus, complaint: &str) -> ComponentRefusal {
             beyond("it takes more memory to compile than is allowed")
         }
         Some(libc::SIGSEGV | libc::SIGBUS) => beyond("it is nested too deeply for the compiler"),
+        // It could not begin, or nobody took what it said.
+        None if status.code() != Some(PANIC_CODE) => failed(&format!("{status}: {complaint}")),
         _ => {
             tracing::error!(%status, complaint, "the compiler ended");
             beyond("the compiler fails at it")

@@ -17,7 +17,7 @@ use wasmtime_wasi_io::{
     },
 };
 
-use super::super::machine::{ComponentRun, Cx, pay_for_call};
+use super::super::machine::{ComponentRun, Cx};
 use crate::Limits;
 
 /// Bytes that a guest may write to standard output or error in one call.
@@ -31,20 +31,20 @@ pub(in super::super) struct Exit;
 pub(super) fn link_environment(
     instance: &mut LinkerInstance<'_, ComponentRun>,
 ) -> wasmtime::Result<()> {
-    instance.func_wrap("get-environment", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("get-environment", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         let env = cx.data().run.env.iter();
         let env: Vec<(String, String)> = env
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         Ok((env,))
     })?;
-    instance.func_wrap("get-arguments", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("get-arguments", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         Ok((Vec::<String>::new(),))
     })?;
-    instance.func_wrap("initial-cwd", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("initial-cwd", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         Ok((None::<String>,))
     })
 }
@@ -60,6 +60,7 @@ pub(super) fn link_exit(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasm
 
 pub(super) fn link_stdin(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasmtime::Result<()> {
     instance.func_wrap("get-stdin", |mut cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         let stream: DynInputStream = Box::new(Nothing);
         let stream: Resource<DynInputStream> = cx.data_mut().run.table.push(stream)?;
         Ok((stream,))
@@ -80,6 +81,7 @@ pub(super) fn link_stderr(instance: &mut LinkerInstance<'_, ComponentRun>) -> wa
 
 fn output(cx: &mut Cx<'_>, which: Which) -> wasmtime::Result<(Resource<DynOutputStream>,)> {
     let state = cx.data_mut();
+    state.count_call();
     let stream: DynOutputStream = Box::new(Output {
         stdio: state.stdio.clone(),
         which,

@@ -10,7 +10,7 @@ use wasmtime_wasi_io::{
     poll::{DynPollable, Pollable, subscribe},
 };
 
-use super::super::machine::{ComponentRun, Cx, pay_for_call};
+use super::super::machine::{ComponentRun, Cx};
 use crate::host::wasi::{MONOTONIC_START_NANOS, NANOS_PER_MILLI};
 
 /// `wasi:clocks/wall-clock.datetime`
@@ -38,12 +38,12 @@ impl Pollable for Deadline {
 pub(super) fn link_monotonic(
     instance: &mut LinkerInstance<'_, ComponentRun>,
 ) -> wasmtime::Result<()> {
-    instance.func_wrap("now", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("now", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         Ok((monotonic(cx.data()),))
     })?;
-    instance.func_wrap("resolution", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("resolution", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         Ok((NANOS_PER_MILLI,))
     })?;
     instance.func_wrap("subscribe-instant", |mut cx: Cx<'_>, (when,): (u64,)| {
@@ -56,16 +56,16 @@ pub(super) fn link_monotonic(
 }
 
 pub(super) fn link_wall(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasmtime::Result<()> {
-    instance.func_wrap("now", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("now", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         let millis = cx.data().run.guest_clock.wall_ms();
         Ok((Datetime {
             seconds: millis / 1_000,
             nanoseconds: u32::try_from(millis % 1_000 * NANOS_PER_MILLI)?,
         },))
     })?;
-    instance.func_wrap("resolution", |mut cx: Cx<'_>, (): ()| {
-        pay_for_call(&mut cx)?;
+    instance.func_wrap("resolution", |cx: Cx<'_>, (): ()| {
+        cx.data().count_call();
         Ok((Datetime {
             seconds: 0,
             nanoseconds: u32::try_from(NANOS_PER_MILLI)?,
@@ -79,7 +79,7 @@ fn monotonic(state: &ComponentRun) -> u64 {
 }
 
 fn wait_for(cx: &mut Cx<'_>, nanos: u64) -> wasmtime::Result<(Resource<DynPollable>,)> {
-    pay_for_call(cx)?;
+    cx.data().count_call();
     let run = &mut cx.data_mut().run;
     // The guest's clock shows whole milliseconds: it must have gone on that far when this is over.
     let wait = Duration::from_millis(nanos.div_ceil(NANOS_PER_MILLI));

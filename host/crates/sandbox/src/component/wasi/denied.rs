@@ -12,7 +12,7 @@ use wasmtime::{
     format_err,
 };
 
-use super::super::machine::{ComponentRun, Cx, pay_for_call};
+use super::super::machine::{ComponentRun, Cx};
 
 /// Each interface with the resources that are its own; others it only uses.
 const DENIED: &[(&str, &[&str])] = &[
@@ -74,8 +74,9 @@ pub(super) fn link(
             }
             ComponentItem::ComponentFunc(_) => {
                 let shown = format!("{interface}.{name}");
-                instance.func_new(name, move |mut cx: Cx<'_>, ty, _, results| {
-                    pay_for_call(&mut cx)?;
+                instance.func_new(name, move |mut cx: Cx<'_>, ty, arguments, results| {
+                    cx.data().count_call();
+                    give_back(&mut cx, arguments)?;
                     for (result, ty) in results.iter_mut().zip(ty.results()) {
                         *result = refusal(&mut cx, &ty)
                             .transpose()
@@ -85,6 +86,16 @@ pub(super) fn link(
                 })?;
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a function borrows, it has to give back before it answers.
+fn give_back(cx: &mut Cx<'_>, arguments: &[Val]) -> wasmtime::Result<()> {
+    for argument in arguments {
+        if let Val::Resource(resource) = argument {
+            Resource::<Nothing>::try_from_resource_any(*resource, &mut *cx)?;
         }
     }
     Ok(())

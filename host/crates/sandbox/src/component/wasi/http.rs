@@ -39,6 +39,7 @@ impl Requests {
 
 pub(super) fn link(linker: &mut Linker<ComponentRun>) -> wasmtime::Result<()> {
     fn view(state: &mut ComponentRun) -> WasiHttpCtxView<'_> {
+        state.count_call();
         WasiHttpCtxView {
             hooks: &mut state.requests,
             table: &mut state.run.table,

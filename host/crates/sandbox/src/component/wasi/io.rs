@@ -20,6 +20,7 @@ impl HasData for Table {
 
 pub(super) fn link_streams(linker: &mut Linker<ComponentRun>) -> wasmtime::Result<()> {
     fn table(state: &mut ComponentRun) -> &mut ResourceTable {
+        state.count_call();
         &mut state.run.table
     }
     error::add_to_linker::<_, Table>(linker, table)?;
@@ -42,6 +43,7 @@ pub(super) fn link_poll(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasm
         "poll",
         |mut cx: Cx<'_>, (pollables,): (Vec<Resource<DynPollable>>,)| {
             Box::new(async move {
+                cx.data().count_call();
                 let run = &mut cx.data_mut().run;
                 let ready = run.table.poll(pollables).await?;
                 run.guest_clock.catch_up(0);
@@ -53,6 +55,7 @@ pub(super) fn link_poll(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasm
         "[method]pollable.block",
         |mut cx: Cx<'_>, (pollable,): (Resource<DynPollable>,)| {
             Box::new(async move {
+                cx.data().count_call();
                 let run = &mut cx.data_mut().run;
                 run.table.block(pollable).await?;
                 run.guest_clock.catch_up(0);
@@ -66,6 +69,7 @@ pub(super) fn link_poll(instance: &mut LinkerInstance<'_, ComponentRun>) -> wasm
             Box::new(async move {
                 // A guest that asks again and again must let others go on, and see time pass.
                 tokio::task::yield_now().await;
+                cx.data().count_call();
                 let run = &mut cx.data_mut().run;
                 let is_ready = run.table.ready(pollable).await?;
                 run.guest_clock.catch_up(0);
