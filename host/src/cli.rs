@@ -231,9 +231,11 @@ pub(crate) fn run() -> ExitCode {
         Command::New { language, name } => commands::new::new(language, &name),
         Command::Check(arguments) => commands::check::check(&arguments),
         Command::Build { file, output } => commands::build::build(&file, &output),
-        Command::Sign { file, key, new_key } => {
-            commands::sign::sign(file.as_deref(), key.as_deref(), new_key.as_deref())
-        }
+        Command::Sign { file, key, new_key } => Ok(commands::sign::sign(
+            file.as_deref(),
+            key.as_deref(),
+            new_key.as_deref(),
+        )),
         Command::Inspect { file, json } => commands::inspect::inspect_component(&file, json),
         Command::Replay(arguments) => commands::replay::replay(&arguments),
         Command::Egress(EgressCommand::Explain { url, allow, json }) => {

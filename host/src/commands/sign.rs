@@ -19,11 +19,7 @@ use crate::cli::{EXIT_USAGE, complain, say};
 const PEM_LINE: usize = 64;
 
 /// Signs a component, or makes a key. What it is for goes to standard output.
-pub(crate) fn sign(
-    file: Option<&Path>,
-    key: Option<&Path>,
-    new_key: Option<&Path>,
-) -> anyhow::Result<ExitCode> {
+pub(crate) fn sign(file: Option<&Path>, key: Option<&Path>, new_key: Option<&Path>) -> ExitCode {
     let done = match (file, key, new_key) {
         (Some(file), Some(key), None) => signature(file, key),
         (None, None, Some(new_key)) => make_key(new_key),
@@ -32,11 +28,11 @@ pub(crate) fn sign(
     match done {
         Ok(text) => {
             say(&text);
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
         Err(error) => {
             complain(&format!("{error:#}"));
-            Ok(ExitCode::from(EXIT_USAGE))
+            ExitCode::from(EXIT_USAGE)
         }
     }
 }

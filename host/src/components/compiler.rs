@@ -84,7 +84,8 @@ impl Components {
                 let token = claimed.lease_token;
                 self.store.release_component(digest, token).await?;
                 // Whatever stood in the way may be gone a little later.
-                tokio::time::sleep(LOOK).await;
+                let later = tokio::time::Instant::now() + LOOK;
+                tokio::time::sleep_until(later).await;
                 return Ok(true);
             }
             Err(refusal) => Err(refusal),

@@ -94,7 +94,7 @@ impl Components {
         let cache = self.cache.clone();
         tasks.spawn(async move {
             loop {
-                tokio::time::sleep(SWEEP).await;
+                tokio::time::sleep_until(tokio::time::Instant::now() + SWEEP).await;
                 let cache = cache.clone();
                 let swept =
                     tokio::task::spawn_blocking(move || cache.sweep_components(CACHE_BYTES));
@@ -136,7 +136,7 @@ impl Components {
 
     async fn watch_blocked(self: Arc<Self>, place: Arc<Place>) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep_until(tokio::time::Instant::now() + LOOK).await;
             self.read_blocked(&place).await;
         }
     }

@@ -14,6 +14,11 @@ pub(crate) struct Ceilings {
     memories: usize,
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "for small constants")]
+const fn small(count: u64) -> usize {
+    count as usize
+}
+
 impl Ceilings {
     /// Of the engine with a script.
     pub(crate) const SCRIPT: Self = Self {
@@ -25,10 +30,10 @@ impl Ceilings {
 
     /// Of an uploaded component.
     pub(crate) const COMPONENT: Self = Self {
-        table_elements: caps::TABLE_ELEMENTS as usize,
-        core_instances: caps::INSTANCES as usize,
-        tables: caps::TABLES as usize,
-        memories: caps::MEMORIES as usize,
+        table_elements: small(caps::TABLE_ELEMENTS),
+        core_instances: small(caps::INSTANCES),
+        tables: small(caps::TABLES),
+        memories: small(caps::MEMORIES),
     };
 }
 

@@ -19,7 +19,7 @@ const fn offered(name: &'static str, capability: Option<Capability>) -> Offered 
 
 /// Our contract, compatible at 0.1, and of WASI what compilers bring, compatible at 0.2.
 ///
-/// File system and sockets are offered because Python and StarlingMonkey import them without a
+/// File system and sockets are offered because Python and `StarlingMonkey` import them without a
 /// need: there is no folder, and each call is refused.
 const OFFERED: &[Offered] = &[
     offered("vedette:monitor/fetch", Some(Capability::Http)),

@@ -123,7 +123,7 @@ async fn prepare(start: &ToChild<'_>, compiled: Vec<u8>) -> Result<Guest, Runner
     match *start {
         ToChild::Start { runs, engine_bytes } => {
             let machine = prepare_scripts(runs, engine_bytes, &compiled).await?;
-            Ok(Guest::Scripts(machine))
+            Ok(Guest::Scripts(Box::new(machine)))
         }
         ToChild::StartComponent { runs } => {
             let component = LoadedComponent::load(&Artifact::from_own(compiled))
@@ -201,7 +201,7 @@ async fn write_frames(mut socket: OwnedWriteHalf, mut frames: mpsc::UnboundedRec
 /// What runs here.
 enum Guest {
     /// Any script.
-    Scripts(Machine),
+    Scripts(Box<Machine>),
     /// One component, so many at once.
     Component(LoadedComponent, Semaphore),
 }
@@ -333,7 +333,7 @@ impl Link {
                 }
             }
             ToChild::Start { .. } | ToChild::StartComponent { .. } => {
-                tracing::error!("the server started this process twice")
+                tracing::error!("the server started this process twice");
             }
         }
     }

@@ -42,7 +42,7 @@ impl Default for CompilerLimits {
     fn default() -> Self {
         Self {
             memory_bytes: 1536 * 1024 * 1024,
-            cpu: Duration::from_secs(60),
+            cpu: Duration::from_mins(1),
             wall: Duration::from_mins(5),
         }
     }

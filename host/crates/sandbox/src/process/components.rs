@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 use vedette_core::{Clock, Digest};
 
@@ -177,7 +177,7 @@ impl Entry {
 
 async fn sweep(shared: Weak<Shared>) {
     loop {
-        sleep(LOOK).await;
+        sleep_until(Instant::now() + LOOK).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
