@@ -166,11 +166,11 @@ impl Stdio {
         let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(piece) = pieces.next() {
             let begun = &mut self.begun[which as usize];
-            let room = self.line_bytes.min(self.bytes_left) - begun.len().min(self.line_bytes);
+            let room = (self.line_bytes - begun.len()).min(self.bytes_left);
             let kept = &piece[..piece.len().min(room)];
             self.truncated |= kept.len() < piece.len();
             begun.extend_from_slice(kept);
-            self.bytes_left -= kept.len().min(self.bytes_left);
+            self.bytes_left -= kept.len();
             if pieces.peek().is_some() {
                 self.end_line(which);
             }
@@ -203,4 +203,61 @@ pub(in super::super) fn lines(stdio: &Mutex<Stdio>) -> (Vec<Line>, bool) {
         }
     }
     (mem::take(&mut stdio.lines), stdio.truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_core::SystemClock;
+
+    use super::*;
+
+    /// What is held in the end, and whether it counts as cut.
+    fn written(pieces: &[&[u8]]) -> (Vec<Line>, bool) {
+        let limits = Limits {
+            log_line_bytes: 10,
+            log_lines: 3,
+            log_bytes: 16,
+            ..Limits::default()
+        };
+        let stdio = Mutex::new(Stdio::new(&limits, Arc::new(SystemClock)));
+        for piece in pieces {
+            stdio.lock().unwrap().write(Which::Output, piece);
+            stdio.lock().unwrap().write(Which::Error, b"");
+        }
+        lines(&stdio)
+    }
+
+    fn texts(lines: &[Line]) -> Vec<&str> {
+        lines.iter().map(|(_, _, text)| text.as_str()).collect()
+    }
+
+    #[test]
+    fn lines_end_where_the_guest_ends_them_and_with_the_run() {
+        let (lines, truncated) = written(&[b"one\r\ntw", b"o\n", b"three"]);
+        assert_eq!(texts(&lines), ["one", "two", "three"]);
+        assert!(!truncated);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_held_up_to_the_limits_however_often_it_is_written() {
+        // The tenth byte fills the line; after two of them, six are left of all bytes.
+        for pieces in [vec![b"x".as_slice(); 1_000], vec![&[b'x'; 100_000]; 3]] {
+            let (lines, truncated) = written(&pieces);
+            assert_eq!(texts(&lines), ["x".repeat(10)]);
+            assert!(truncated);
+        }
+        let (lines, truncated) =
+            written(&[b"xxxxxxxxxx\n", b"yyyyy", b"yyyyy", b"yyyyy", b"\nz\n"]);
+        assert_eq!(
+            texts(&lines),
+            ["x".repeat(10), "y".repeat(6), String::new()]
+        );
+        assert!(truncated);
+    }
+
+    #[test]
+    fn there_are_so_many_lines_and_no_more() {
+        let (lines, truncated) = written(&[b"\n\n\n\n\n"]);
+        assert_eq!((lines.len(), truncated), (3, true));
+    }
 }
