@@ -17,6 +17,8 @@ mod bindings {
 
 struct Provider;
 
+include!("../../js-engine/parts.rs");
+
 macro_rules! parts {
     ($($name:literal),+ $(,)?) => {
         &[$((
@@ -27,26 +29,7 @@ macro_rules! parts {
 }
 
 /// Name and bytecode, as on the server.
-static PARTS: &[(&str, &[u8])] = parts![
-    "absent",
-    "assert",
-    "blobs",
-    "clone",
-    "console",
-    "cookies",
-    "crypto",
-    "crypto_keys",
-    "encoding",
-    "equal",
-    "markup",
-    "matchers",
-    "reasons",
-    "request",
-    "schema",
-    "streams",
-    "subtle",
-    "tokens",
-];
+static PARTS: &[(&str, &[u8])] = with_parts!(parts);
 
 impl bindings::exports::vedette::js_engine::steps::Guest for Provider {
     fn begin(_name: String) -> u32 {

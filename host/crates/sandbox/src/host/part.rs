@@ -1,5 +1,7 @@
 //! The parts of the engine's own JavaScript that are loaded when a script asks for them.
 
+include!("../../../../../guest-sdk/js-engine/parts.rs");
+
 macro_rules! parts {
     ($($name:literal),+ $(,)?) => {
         &[$((
@@ -12,26 +14,7 @@ macro_rules! parts {
 }
 
 /// Name and bytecode, by `cargo xtask engine` from `guest-sdk/js-engine/js/parts/`.
-pub(crate) static PARTS: &[(&str, &[u8])] = parts![
-    "absent",
-    "assert",
-    "blobs",
-    "clone",
-    "console",
-    "cookies",
-    "crypto",
-    "crypto_keys",
-    "encoding",
-    "equal",
-    "markup",
-    "matchers",
-    "reasons",
-    "request",
-    "schema",
-    "streams",
-    "subtle",
-    "tokens",
-];
+pub(crate) static PARTS: &[(&str, &[u8])] = with_parts!(parts);
 
 /// The bytecode of a part.
 pub(crate) fn bytecode(name: &str) -> Option<&'static [u8]> {
