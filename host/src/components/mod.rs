@@ -150,8 +150,8 @@ impl Components {
         inputs: RunInputs,
     ) -> Outcome {
         let mut blocked = self.blocked.subscribe();
-        let _paid = self.budgets.pay(org, inputs.limits.memory_bytes).await;
         let running = async {
+            let _paid = self.budgets.pay(org, inputs.limits.memory_bytes).await;
             if !place.has_component(self, &digest)
                 && let Err(refusal) = self.make_sure(digest).await
             {

@@ -179,8 +179,8 @@ async fn a_process_that_takes_too_long_is_killed() {
     let refusal = compile_for_ever(SECONDS, Duration::from_secs(1))
         .await
         .unwrap_err();
-    assert_eq!(refusal.class, ErrorClass::CompileError, "{refusal}");
-    assert!(refusal.message.contains("longer than 1 s"), "{refusal}");
+    // It used no computing, so that it waited for a processor: that is our fault, and tried again.
+    assert_eq!(refusal.class, ErrorClass::PlatformError, "{refusal}");
     assert_sentence(&refusal);
     wait_for_end(SECONDS).await;
 }

@@ -16,18 +16,16 @@ use serde_json::Value;
 use vedette_core::{Clock, ComponentRefusal, ErrorClass, Outcome};
 use vedette_egress::Guard;
 use wasmtime::{
-    Engine, OutOfMemory, Store, StoreContextMut, Trap,
-    component::{
-        Component, ComponentExportIndex, HasSelf, InstancePre, Linker, ResourceTableError,
-        TypedFunc,
-    },
+    Engine, Store, StoreContextMut, Trap,
+    component::{Component, ComponentExportIndex, HasSelf, InstancePre, Linker, TypedFunc},
 };
-use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::{
     admission::{refused, told},
     compile::Artifact,
-    wasi::{self, Exit, QuotaExceeded, Requests, Stdio},
+    ended::{classify, without_verdict},
+    wasi::{self, Requests, Stdio},
 };
 use crate::{
     Limits,
@@ -37,9 +35,8 @@ use crate::{
     limits::{self, component as caps},
     memory::Ceilings,
     network::{Network, NoNetwork},
-    run::{Ended, Executed, PLATFORM_MESSAGE, RunInputs, finish, memory_limit, moved_too_much},
+    run::{Ended, Executed, RunInputs, finish},
     state::RunState,
-    verdict::error_text,
     world::{GuestClock, World, new_seed},
 };
 
@@ -245,7 +242,7 @@ impl LoadedComponent {
             Err(_) => Ended::TimedOut,
             Ok(Ok(Ok(verdict))) => Ended::Verdict(verdict),
             Ok(Ok(Err(reason))) => without_verdict(&reason, &store.data().run),
-            Ok(Err(error)) => self.classify(&error, &store.data().run),
+            Ok(Err(error)) => classify(&error, &store.data().run, self.is_standalone),
         };
         let fuel_left = store.get_fuel().unwrap_or(0);
         let computed = limits.fuel.saturating_sub(fuel_left);
@@ -276,75 +273,6 @@ impl LoadedComponent {
         store.set_max_component_handles(limits::HANDLES);
         Ok(store)
     }
-
-    /// Tells a guest that broke a limit from a guest that trapped, and both from our own faults.
-    fn classify(&self, error: &wasmtime::Error, run: &RunState) -> Ended<bindings::Verdict> {
-        let trap = error.downcast_ref::<Trap>();
-        let who = if self.is_standalone {
-            "script"
-        } else {
-            "component"
-        };
-        let (class, message) = match trap {
-            _ if run.memory.refused() => return memory_limit(),
-            Some(Trap::OutOfFuel) => (
-                ErrorClass::FuelExhausted,
-                format!("the {who} used up its computing budget: is there a loop without an end?"),
-            ),
-            // The engine of scripts has its own stack at the bottom of its memory: see `run.rs`.
-            Some(Trap::MemoryOutOfBounds) if self.is_standalone => (
-                ErrorClass::StackOverflow,
-                format!("the {who} recursed too deeply"),
-            ),
-            Some(Trap::StackOverflow) => (
-                ErrorClass::StackOverflow,
-                format!("the {who} recursed too deeply"),
-            ),
-            Some(trap) => (
-                ErrorClass::Trap,
-                format!("the sandbox stopped the {who}: {trap}"),
-            ),
-            None if error.is::<Exit>() => (
-                ErrorClass::ScriptError,
-                format!("{Exit}, without a verdict"),
-            ),
-            None if error.is::<QuotaExceeded>() => (ErrorClass::QuotaExceeded, error.to_string()),
-            None if error.is::<FieldMapError>() => {
-                let kib = caps::HEADER_BYTES / 1024;
-                (
-                    ErrorClass::FetchLimit,
-                    format!("the {who} put more than {kib} KiB into the headers of one message"),
-                )
-            }
-            None if has_too_many(error) => {
-                let most = limits::HANDLES;
-                (
-                    ErrorClass::QuotaExceeded,
-                    format!("the {who} holds more than {most} handles at once"),
-                )
-            }
-            None if moved_too_much(error) => {
-                let mib = limits::HOST_CALL_BYTES / (1024 * 1024);
-                (
-                    ErrorClass::ResultTooLarge,
-                    format!("the {who} moved more than {mib} MiB out in one call"),
-                )
-            }
-            None if is_ours(error) => {
-                tracing::error!(error = ?error, "a run ended by a fault of the host");
-                (ErrorClass::PlatformError, PLATFORM_MESSAGE.to_owned())
-            }
-            // What is left are answers and arguments that are not what their types say.
-            None => (
-                ErrorClass::Trap,
-                format!(
-                    "the sandbox stopped the {who}: {}",
-                    told(&format!("{error:#}"))
-                ),
-            ),
-        };
-        Ended::Error(class, message)
-    }
 }
 
 fn take_up(artifact: &Artifact) -> Result<Component, ComponentRefusal> {
@@ -371,52 +299,4 @@ fn link_monitor(linker: &mut Linker<ComponentRun>) -> wasmtime::Result<()> {
     monitor::env::add_to_linker::<_, HasSelf<RunState>>(linker, run)?;
     monitor::params::add_to_linker::<_, HasSelf<RunState>>(linker, run)?;
     monitor::console::add_to_linker::<_, HasSelf<RunState>>(linker, run)
-}
-
-/// Classes that a monitor may claim for itself: `err("[deadlock] why")`.
-const CLAIMABLE: &[ErrorClass] = &[
-    ErrorClass::ScriptError,
-    ErrorClass::FetchDenied,
-    ErrorClass::FetchLimit,
-    ErrorClass::MemoryLimit,
-    ErrorClass::Deadlock,
-    ErrorClass::ResultInvalid,
-    ErrorClass::ResultTooLarge,
-    ErrorClass::MissingExport,
-];
-
-/// `run` answered `err`: the check came to no verdict, and says why. `err("[failure] why")` is a
-/// request that failed because of the target, or an expectation that was not met.
-fn without_verdict(reason: &str, run: &RunState) -> Ended<bindings::Verdict> {
-    let bracketed = reason
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("] "));
-    // What is said after memory was refused is seldom about memory.
-    if run.memory.refused() {
-        return memory_limit();
-    }
-    if let Some(("failure", message)) = bracketed {
-        return Ended::TargetFailed(error_text(message));
-    }
-    let claimed = bracketed.and_then(|(word, message)| {
-        let class = CLAIMABLE.iter().find(|class| class.as_str() == word)?;
-        Some((*class, message))
-    });
-    let (class, message) = claimed.unwrap_or((ErrorClass::ScriptError, reason));
-    Ended::Error(class, error_text(message))
-}
-
-/// Whether a table of the host was full: its own, or that of wasmtime for a store.
-fn has_too_many(error: &wasmtime::Error) -> bool {
-    matches!(
-        error.downcast_ref::<ResourceTableError>(),
-        Some(ResourceTableError::Full)
-    ) || format!("{error:?}").contains("store handle limit exceeded")
-}
-
-/// Whether the operating system refused us something.
-fn is_ours(error: &wasmtime::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.is::<std::io::Error>() || cause.is::<OutOfMemory>())
 }

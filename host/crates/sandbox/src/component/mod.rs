@@ -8,6 +8,7 @@
 mod admission;
 mod compile;
 mod counting;
+mod ended;
 mod imports;
 mod machine;
 mod script;

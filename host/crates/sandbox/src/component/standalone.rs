@@ -23,13 +23,12 @@ pub fn standalone(bytecode: &Bytecode) -> Vec<u8> {
             && let Some((id, range)) = payload.as_section()
         {
             let data = &TEMPLATE[range];
-            let data = match mark(data) {
+            let mark = (id == u8::from(ComponentSectionId::Component)).then(|| mark(data));
+            let data = match mark.flatten() {
                 Some("vedette:engine") => JS_ENGINE,
                 Some("vedette:script") => &script,
                 _ => data,
             };
-            let is_component = id == u8::from(ComponentSectionId::Component);
-            debug_assert!(is_component || mark(data).is_none(), "marks are components");
             component.section(&RawSection { id, data });
         }
         match payload {

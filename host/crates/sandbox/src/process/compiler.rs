@@ -58,9 +58,6 @@ const TEXT_BYTES: u64 = 64 * 1024;
 /// What a program of ours ends with when it panics, as the compiler may over a component.
 const PANIC_CODE: i32 = 101;
 
-/// The argument's value is no secret: limits are given to the process by its command line.
-const ARGUMENTS: usize = 2;
-
 /// Compiles what [`inspect`](component::inspect) admitted, in a process of this program: it is
 /// started with `arguments` and has to call [`run_compiler_process`] with the rest of them. Dropping
 /// the future kills it.
@@ -185,7 +182,7 @@ pub fn run_compiler_process(arguments: impl Iterator<Item = OsString>) -> io::Re
         .filter_map(|text| text.to_str()?.parse().ok())
         .collect();
     let [memory_bytes, cpu_seconds] = numbers[..] else {
-        return Err(io::Error::other(format!("it takes {ARGUMENTS} numbers")));
+        return Err(io::Error::other("it takes two numbers"));
     };
     let mut missing = rights::detach();
     rights::give_up_files(&mut missing);
