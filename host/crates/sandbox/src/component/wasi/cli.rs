@@ -241,7 +241,8 @@ mod tests {
     #[test]
     fn a_line_without_an_end_is_held_up_to_the_limits_however_often_it_is_written() {
         // The tenth byte fills the line; after two of them, six are left of all bytes.
-        for pieces in [vec![b"x".as_slice(); 1_000], vec![&[b'x'; 100_000]; 3]] {
+        let long = vec![b'x'; 100_000];
+        for pieces in [vec![b"x".as_slice(); 1_000], vec![long.as_slice(); 3]] {
             let (lines, truncated) = written(&pieces);
             assert_eq!(texts(&lines), ["x".repeat(10)]);
             assert!(truncated);
