@@ -71,6 +71,10 @@ typed_ids! {
     ComponentId;
     /// A public key that an organization's components are signed with.
     ComponentKeyId;
+    /// A named set of permissions.
+    RoleId;
+    /// A link by which somebody may join an organization.
+    InvitationId;
 }
 
 fn new_v7(clock: &dyn Clock) -> Uuid {

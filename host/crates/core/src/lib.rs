@@ -5,26 +5,30 @@
 //! (what a user saves), then [`schedule`] (when it is due) and [`outcome`] (what came of it).
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod clock;
 pub mod component;
 pub mod ids;
 pub mod outcome;
+pub mod permission;
 pub mod schedule;
 pub mod script;
 pub mod slot;
 
+pub use access::{Access, Projects};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use component::{
     Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
 };
 pub use ids::{
-    ComponentId, ComponentKeyId, ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId,
-    SessionId, TemplateId, UserId,
+    ComponentId, ComponentKeyId, ExecutionId, InvitationId, OrgId, ProjectId, RoleId, ScriptId,
+    ScriptVersionId, SessionId, TemplateId, UserId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,
     StepKind, Verdict,
 };
+pub use permission::{BuiltInRole, Permission, PermissionSet, UnknownPermission};
 pub use schedule::{Schedule, ScheduleError};
 pub use script::{Program, ProgramKind, ScriptError, SourceLanguage};
 pub use slot::MissedReason;
