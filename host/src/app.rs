@@ -68,6 +68,7 @@ impl App {
                 .fail_interrupted_executions(DateTime::<Utc>::MAX_UTC)
                 .await?;
         }
+        store.install_permissions().await?;
         templates::install(&store, clock.as_ref()).await?;
         let options = SandboxOptions {
             max_concurrent_runs: config.runner.concurrency,

@@ -1,14 +1,18 @@
 //! Who is calling, and what they may do.
 
+use std::{marker::PhantomData, ops::Deref};
+
 use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use vedette_store::{Caller, Role};
+use vedette_core::{Access, OrgId, Permission, ProjectId, Projects};
+use vedette_store::{Caller, User};
 
 use crate::{ApiState, problem::Problem};
 
-/// A signed-in caller, as stored at this moment: a token alone is worth nothing.
+/// A signed-in caller, as stored at this moment: a token alone is worth nothing. For what concerns
+/// the caller alone; everything of an organization takes [`May`].
 pub(crate) struct SignedIn(pub(crate) Caller);
 
 impl FromRequestParts<ApiState> for SignedIn {
@@ -40,44 +44,116 @@ fn bearer_token(parts: &Parts) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ')).then_some(token)
 }
 
-/// What a caller wants to do with the organization's objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    Read,
-    WriteScripts,
-    RunScripts,
-    WriteComponents,
-    /// Who may sign components, and whether they must be signed.
-    ManageComponentKeys,
-    /// Forbid components in the whole installation.
-    BlockComponents,
+/// Who calls as a member of the organization that the session is for.
+pub(crate) struct Member {
+    pub(crate) user: User,
+    pub(crate) org_id: OrgId,
+    pub(crate) access: Access,
 }
 
-/// Lets the caller go on, or says what is missing.
-pub(crate) fn authorize(caller: &Caller, action: Action) -> Result<(), Problem> {
-    let role = caller.role.as_str();
-    match action {
-        Action::Read => Ok(()),
-        Action::WriteScripts | Action::RunScripts | Action::WriteComponents => {
-            allow(caller.role != Role::Viewer, || {
-                format!("the role `{role}` may only read; ask an admin for `editor`")
-            })
+impl Member {
+    /// Lets the caller go on with something in a project. Who may not even see what is there is
+    /// told that there is nothing.
+    pub(crate) fn check(&self, permission: Permission, project: ProjectId) -> Result<(), Problem> {
+        let held = self.access.in_project(project);
+        if held.contains(permission) {
+            Ok(())
+        } else if held.contains(Permission::ScriptRead) {
+            Err(Problem::lacking(permission))
+        } else {
+            Err(Problem::not_found())
         }
-        Action::ManageComponentKeys => {
-            allow(matches!(caller.role, Role::Admin | Role::Owner), || {
-                format!("the role `{role}` may not manage keys; ask an owner for `admin`")
-            })
-        }
-        Action::BlockComponents => allow(caller.user.is_admin, || {
-            "this is for administrators of the installation".to_owned()
-        }),
     }
 }
 
-fn allow(is_allowed: bool, why_not: impl FnOnce() -> String) -> Result<(), Problem> {
-    if is_allowed {
-        Ok(())
-    } else {
-        Err(Problem::forbidden(why_not()))
+/// A caller who has a permission: the declaration of what an operation needs. A permission that can
+/// be given for a project is had in at least one; which, is for [`May::check_in`].
+pub(crate) struct May<P> {
+    member: Member,
+    permission: PhantomData<P>,
+}
+
+impl<P> Deref for May<P> {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        &self.member
+    }
+}
+
+impl<P: Need> May<P> {
+    /// Lets the caller go on in a project, as [`Member::check`] does.
+    pub(crate) fn check_in(&self, project: ProjectId) -> Result<(), Problem> {
+        self.check(P::PERMISSION, project)
+    }
+
+    /// The projects in which the caller has the permission.
+    pub(crate) fn projects(&self) -> Projects {
+        self.access.projects(P::PERMISSION)
+    }
+}
+
+impl<P: Need> FromRequestParts<ApiState> for May<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
+        let (org_id, access) = caller.member.ok_or_else(Problem::no_organization)?;
+        if !access.somewhere(P::PERMISSION) {
+            return Err(Problem::lacking(P::PERMISSION));
+        }
+        let member = Member {
+            user: caller.user,
+            org_id,
+            access,
+        };
+        Ok(Self {
+            member,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// An administrator of the installation.
+pub(crate) struct Administrator(pub(crate) Caller);
+
+impl FromRequestParts<ApiState> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
+        if caller.user.is_admin {
+            Ok(Self(caller))
+        } else {
+            let detail = "this is for administrators of the installation";
+            Err(Problem::forbidden(detail))
+        }
+    }
+}
+
+/// A permission as a type, so that a handler names it in its signature.
+pub(crate) trait Need: Send + Sync {
+    const PERMISSION: Permission;
+}
+
+/// A type for each permission, under its name.
+pub(crate) mod need {
+    use super::{Need, Permission};
+
+    macro_rules! needs {
+        ($($name:ident)+) => {$(
+            pub(crate) struct $name;
+
+            impl Need for $name {
+                const PERMISSION: Permission = Permission::$name;
+            }
+        )+};
+    }
+
+    needs! {
+        OrganizationRead OrganizationUpdate OrganizationDelete UserRead UserManage RoleRead
+        RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
+        ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
+        ComponentKeyRead ComponentKeyManage
     }
 }

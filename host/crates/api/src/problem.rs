@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use vedette_core::{ComponentRefusal, ErrorClass, ScheduleError, ScriptError};
+use vedette_core::{ComponentRefusal, ErrorClass, Permission, ScheduleError, ScriptError};
 use vedette_store::StoreError;
 
 /// Media type of every error.
@@ -101,6 +101,32 @@ impl Problem {
     /// 403.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    /// 403: a permission is missing.
+    pub(crate) fn lacking(permission: Permission) -> Self {
+        Self::forbidden(format!(
+            "this needs the permission `{permission}`; ask somebody who manages the members for a \
+             role that has it"
+        ))
+    }
+
+    /// 403: what would be given to others, or taken from them.
+    pub(crate) fn beyond() -> Self {
+        Self::forbidden("nobody gives, or takes from others, permissions that they do not have")
+    }
+
+    /// 409: a role that every organization has.
+    pub(crate) fn built_in() -> Self {
+        Self::in_use("built-in roles cannot be changed; make one of your own")
+    }
+
+    /// 403: the session is for no organization.
+    pub(crate) fn no_organization() -> Self {
+        Self::forbidden(
+            "you belong to no organization here any more; choose one of GET /api/v1/organizations \
+             by PUT /api/v1/users/me/organization",
+        )
     }
 
     /// 404: absent, or another organization's; nobody can tell which.
@@ -239,6 +265,11 @@ impl Problem {
         }
     }
 
+    /// Whether it is a 403.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN.as_u16()
+    }
+
     pub(crate) fn with_instance(mut self, instance: &str) -> Self {
         self.instance = Some(instance.to_owned());
         self
@@ -282,6 +313,15 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Conflict { field } => Self::conflict(field),
             StoreError::InvalidCursor => Self::bad_request("`cursor` is not one that a page gave"),
+            // It may be unknown, used, over, or for another address: nobody is told which.
+            StoreError::InvitationInvalid => Self::invalid(vec![FieldError::new(
+                "/invitation",
+                "this invitation is not good, or no longer; ask for another",
+            )]),
+            StoreError::ProjectMissing => Self::invalid(vec![FieldError::new(
+                "/project_id",
+                "there is no such project",
+            )]),
             StoreError::RegistrationClosed => Self::forbidden(
                 "registration is closed here; ask the administrator for an invitation",
             ),

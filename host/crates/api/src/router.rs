@@ -58,6 +58,49 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::auth::refresh::refresh))
         .routes(routes!(v1::auth::logout::logout))
         .routes(routes!(v1::users::me::get_me))
+        .routes(routes!(v1::users::organization::switch_organization))
+        .routes(routes!(
+            v1::organizations::list::list_organizations,
+            v1::organizations::create::create_organization
+        ))
+        .routes(routes!(v1::organizations::restore::restore_organization))
+        .routes(routes!(
+            v1::organizations::get::get_organization,
+            v1::organizations::update::update_organization,
+            v1::organizations::delete::delete_organization
+        ))
+        .routes(routes!(v1::organizations::transfer::transfer_organization))
+        .routes(routes!(v1::members::list::list_members))
+        .routes(routes!(
+            v1::members::get::get_member,
+            v1::members::update::update_member,
+            v1::members::delete::remove_member
+        ))
+        .routes(routes!(
+            v1::invitations::list::list_invitations,
+            v1::invitations::create::create_invitation
+        ))
+        .routes(routes!(v1::invitations::accept::accept_invitation))
+        .routes(routes!(v1::invitations::delete::revoke_invitation))
+        .routes(routes!(v1::permissions::list::list_permissions))
+        .routes(routes!(
+            v1::roles::list::list_roles,
+            v1::roles::create::create_role
+        ))
+        .routes(routes!(
+            v1::roles::get::get_role,
+            v1::roles::update::update_role,
+            v1::roles::delete::delete_role
+        ))
+        .routes(routes!(v1::roles::add_permissions::add_role_permissions))
+        .routes(routes!(
+            v1::projects::list::list_projects,
+            v1::projects::create::create_project
+        ))
+        .routes(routes!(
+            v1::projects::update::update_project,
+            v1::projects::delete::delete_project
+        ))
         .routes(routes!(v1::script_templates::list::list_script_templates))
         .routes(routes!(v1::script_templates::get::get_script_template))
         .routes(routes!(

@@ -25,12 +25,13 @@ mod tests;
 const RETENTION_BATCH: u32 = 100;
 
 /// The works and their times, with seconds first.
-const WORKS: [(&str, Work); 5] = [
+const WORKS: [(&str, Work); 6] = [
     ("30 * * * * *", Work::FailInterrupted),
     ("50 * * * * *", Work::PurgeScripts),
     ("15 7 * * * *", Work::DeleteExecutions),
     ("45 17 * * * *", Work::DeleteSessions),
     ("20 27 * * * *", Work::DeleteComponents),
+    ("35 37 * * * *", Work::DeleteOrganizations),
 ];
 
 /// A work of the household.
@@ -41,6 +42,7 @@ enum Work {
     DeleteExecutions,
     DeleteSessions,
     DeleteComponents,
+    DeleteOrganizations,
 }
 
 /// Does the household until told to stop.
@@ -126,6 +128,7 @@ impl Work {
             Self::DeleteExecutions => delete_executions(shared, now).await,
             Self::DeleteSessions => shared.store.delete_expired_sessions(now).await,
             Self::DeleteComponents => delete_components(shared, now).await,
+            Self::DeleteOrganizations => shared.store.sweep_organizations(now).await,
         }
     }
 }

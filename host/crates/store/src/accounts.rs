@@ -1,47 +1,20 @@
-//! Users, organizations, memberships.
+//! Users: registering and signing in.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
-use vedette_core::{OrgId, ProjectId, UserId};
+use vedette_core::{BuiltInRole, OrgId, ProjectId, UserId};
 
 use crate::{
     Store, StoreError,
     db::{in_tx, on_db},
     error::is_unique_violation,
+    invitations::use_invitation,
+    members::{INSERT_GRANT, INSERT_MEMBERSHIP},
+    organizations::insert_organization,
+    projects::INSERT_PROJECT,
+    roles::built_in_role_id,
 };
-
-/// What a member may do, by the built-in roles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Everything, the organization's end included.
-    Owner,
-    /// Everything but that.
-    Admin,
-    /// Scripts.
-    Editor,
-    /// Reading.
-    Viewer,
-}
-
-impl Role {
-    /// The spelling in SQL and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Editor => "editor",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    pub(crate) fn read(text: &str, user: Uuid) -> Result<Self, StoreError> {
-        [Self::Owner, Self::Admin, Self::Editor, Self::Viewer]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| StoreError::corrupt("memberships", &user, &format!("role `{text}`")))
-    }
-}
 
 /// A person who can sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +38,12 @@ pub struct User {
 pub struct NewUser {
     /// Id of the user.
     pub id: UserId,
-    /// Id of the organization that is made for the user.
+    /// Id of the organization that is made for the user, who comes without an invitation.
     pub org_id: OrgId,
     /// Id of that organization's first project.
     pub project_id: ProjectId,
+    /// SHA-256 of an invitation, by which the user joins another organization instead.
+    pub invitation: Option<[u8; 32]>,
     /// As checked by the caller.
     pub username: String,
     /// As checked by the caller.
@@ -77,7 +52,7 @@ pub struct NewUser {
     pub password_hash: String,
     /// When.
     pub created_at: DateTime<Utc>,
-    /// Whether others than the first may register.
+    /// Whether others than the first may register without an invitation.
     pub allow_later: bool,
 }
 
@@ -86,7 +61,7 @@ pub struct NewUser {
 pub struct Registration {
     /// The user.
     pub user: User,
-    /// The user's organization.
+    /// The organization that the user belongs to.
     pub org_id: OrgId,
 }
 
@@ -96,42 +71,32 @@ pub struct Login {
     /// The user.
     pub user: User,
     /// The organization that the session will be for: the first that the user belongs to.
-    pub org_id: OrgId,
-    /// The user's role there.
-    pub role: Role,
+    pub org_id: Option<OrgId>,
     /// In PHC format.
     pub password_hash: String,
 }
 
 const COUNT_USERS: &str = "SELECT COUNT(*) FROM users";
-const INSERT_ORG: &str = "INSERT INTO organizations (id, name, created_at) VALUES ($1, $2, $3)";
 const INSERT_USER: &str = "INSERT INTO users \
     (id, username, email, password_hash, is_admin, is_disabled, created_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const INSERT_MEMBERSHIP: &str =
-    "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)";
-const INSERT_PROJECT: &str =
-    "INSERT INTO projects (id, org_id, name, created_at) VALUES ($1, $2, $3, $4)";
 const HAS_USERNAME: &str = "SELECT COUNT(*) FROM users WHERE LOWER(username) = LOWER($1)";
 const FIND_LOGIN: &str = "SELECT users.id, users.username, users.email, users.is_admin, \
-    users.is_disabled, users.created_at, users.password_hash, memberships.org_id, memberships.role \
-    FROM users JOIN memberships ON memberships.user_id = users.id \
+    users.is_disabled, users.created_at, users.password_hash, organizations.id AS org_id FROM users \
+    LEFT JOIN memberships ON memberships.user_id = users.id \
+    LEFT JOIN organizations ON organizations.id = memberships.org_id \
+    AND organizations.delete_after IS NULL \
     WHERE LOWER(users.username) = LOWER($1) OR LOWER(users.email) = LOWER($1) \
-    ORDER BY memberships.created_at, memberships.org_id LIMIT 1";
+    ORDER BY organizations.id IS NULL, memberships.created_at, memberships.org_id LIMIT 1";
 const UPDATE_PASSWORD: &str = "UPDATE users SET password_hash = $1 WHERE id = $2";
-const DEFAULT_PROJECT: &str = "SELECT id FROM projects WHERE org_id = $1 ORDER BY id LIMIT 1";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
     COUNT_USERS,
-    INSERT_ORG,
     INSERT_USER,
-    INSERT_MEMBERSHIP,
-    INSERT_PROJECT,
     HAS_USERNAME,
     FIND_LOGIN,
     UPDATE_PASSWORD,
-    DEFAULT_PROJECT,
 ];
 
 #[derive(FromRow)]
@@ -143,22 +108,23 @@ struct LoginRow {
     is_disabled: bool,
     created_at: DateTime<Utc>,
     password_hash: String,
-    org_id: Uuid,
-    role: String,
+    org_id: Option<Uuid>,
 }
 
 impl Store {
-    /// Registers a user with an organization and a first project, or nothing at all. The first
-    /// user of the installation is always let in and becomes its administrator.
+    /// Registers a user with an organization and a first project, or as a member of the organization
+    /// that invites, or not at all. The first user of the installation is always let in and becomes
+    /// its administrator.
     ///
     /// # Errors
-    /// [`StoreError::RegistrationClosed`], or [`StoreError::Conflict`] for `username` or `email`.
+    /// [`StoreError::RegistrationClosed`], [`StoreError::InvitationInvalid`], or
+    /// [`StoreError::Conflict`] for `username` or `email`.
     pub async fn register_user(&self, new: NewUser) -> Result<Registration, StoreError> {
         let lock = self.db.lock_registration();
-        let user = in_tx!(self, tx => {
+        let registration = in_tx!(self, tx => {
             sqlx::query(lock).execute(&mut *tx).await?;
             let users: i64 = sqlx::query_scalar(COUNT_USERS).fetch_one(&mut *tx).await?;
-            if users > 0 && !new.allow_later {
+            if users > 0 && !new.allow_later && new.invitation.is_none() {
                 return Err(StoreError::RegistrationClosed);
             }
             let same: i64 =
@@ -191,32 +157,17 @@ impl Store {
                         error.into()
                     }
                 })?;
-            sqlx::query(INSERT_ORG)
-                .bind(new.org_id.as_uuid())
-                .bind(&new.username)
-                .bind(new.created_at)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(INSERT_MEMBERSHIP)
-                .bind(new.org_id.as_uuid())
-                .bind(user.id.as_uuid())
-                .bind(Role::Owner.as_str())
-                .bind(new.created_at)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(INSERT_PROJECT)
-                .bind(new.project_id.as_uuid())
-                .bind(new.org_id.as_uuid())
-                .bind("default")
-                .bind(new.created_at)
-                .execute(&mut *tx)
-                .await?;
-            user
+            let org = if let Some(token) = new.invitation {
+                use_invitation!(tx, token, new.id, &new.email, new.created_at)
+            } else {
+                insert_organization!(
+                    tx, new.org_id, &new.username, new.project_id, new.id, new.created_at
+                );
+                new.org_id
+            };
+            Registration { user, org_id: org }
         });
-        Ok(Registration {
-            user,
-            org_id: new.org_id,
-        })
+        Ok(registration)
     }
 
     /// Whether anyone has registered yet.
@@ -231,22 +182,18 @@ impl Store {
         let row: Option<LoginRow> = on_db!(self, pool => {
             sqlx::query_as(FIND_LOGIN).bind(name_or_email).fetch_optional(pool).await?
         });
-        row.map(|row| {
-            Ok(Login {
-                role: Role::read(&row.role, row.id)?,
-                user: User {
-                    id: UserId::from_uuid(row.id),
-                    username: row.username,
-                    email: row.email,
-                    is_admin: row.is_admin,
-                    is_disabled: row.is_disabled,
-                    created_at: row.created_at,
-                },
-                org_id: OrgId::from_uuid(row.org_id),
-                password_hash: row.password_hash,
-            })
-        })
-        .transpose()
+        Ok(row.map(|row| Login {
+            user: User {
+                id: UserId::from_uuid(row.id),
+                username: row.username,
+                email: row.email,
+                is_admin: row.is_admin,
+                is_disabled: row.is_disabled,
+                created_at: row.created_at,
+            },
+            org_id: row.org_id.map(OrgId::from_uuid),
+            password_hash: row.password_hash,
+        }))
     }
 
     /// Replaces a password's hash, in PHC format.
@@ -255,13 +202,5 @@ impl Store {
             sqlx::query(UPDATE_PASSWORD).bind(hash).bind(user.as_uuid()).execute(&mut *tx).await?;
         });
         Ok(())
-    }
-
-    /// The project that scripts belong to when none is named.
-    pub async fn default_project(&self, org: OrgId) -> Result<Option<ProjectId>, StoreError> {
-        let id: Option<Uuid> = on_db!(self, pool => {
-            sqlx::query_scalar(DEFAULT_PROJECT).bind(org.as_uuid()).fetch_optional(pool).await?
-        });
-        Ok(id.map(ProjectId::from_uuid))
     }
 }

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// There are users already, and registration is not open.
     #[error("registration is closed")]
     RegistrationClosed,
+    /// The invitation is unknown, used, over, or for another address.
+    #[error("the invitation is not valid")]
+    InvitationInvalid,
     /// A stored row does not convert: the database was changed by other hands, or is damaged.
     #[error("the row {id} of {table} is corrupt: {what}")]
     Corrupt {
@@ -32,6 +35,9 @@ pub enum StoreError {
         /// The column and its value.
         what: String,
     },
+    /// The organization does not have the project that a script is to be in.
+    #[error("the project is not there")]
+    ProjectMissing,
     /// The organization does not have the component that a script is to run.
     #[error("the component is not there")]
     ComponentMissing,

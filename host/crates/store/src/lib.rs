@@ -17,11 +17,16 @@ mod deletion;
 mod dialect;
 mod error;
 mod executions;
+mod invitations;
+mod members;
+mod organizations;
 mod page;
+mod projects;
 mod record;
 mod recordings;
 mod replaced;
 mod retention;
+mod roles;
 mod scripts;
 mod sessions;
 mod slots;
@@ -30,7 +35,7 @@ mod templates;
 pub mod testing;
 mod versions;
 
-pub use accounts::{Login, NewUser, Registration, Role, User};
+pub use accounts::{Login, NewUser, Registration, User};
 pub use blocked_components::BlockedComponent;
 pub use component_blobs::{CHUNK_BYTES, NewChunk};
 pub use component_keys::{ComponentKey, NewComponentKey};
@@ -41,8 +46,13 @@ pub use components::{
 pub use db::Store;
 pub use error::StoreError;
 pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
+pub use invitations::{Invitation, Invited, NewInvitation};
+pub use members::{Grant, Member, MemberChange};
+pub use organizations::{NewOrganization, Organization};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
+pub use projects::Project;
 pub use record::{FinishedSlot, RecordResult};
+pub use roles::{Deleted, Role, RoleContent, built_in_role_id};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
@@ -61,8 +71,13 @@ pub fn all_sql() -> Vec<&'static str> {
         components::ALL_SQL,
         deletion::ALL_SQL,
         executions::ALL_SQL,
+        invitations::ALL_SQL,
+        members::ALL_SQL,
+        organizations::ALL_SQL,
+        projects::ALL_SQL,
         recordings::ALL_SQL,
         retention::ALL_SQL,
+        roles::ALL_SQL,
         scripts::ALL_SQL,
         sessions::ALL_SQL,
         slots::ALL_SQL,

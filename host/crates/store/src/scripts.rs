@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
 use uuid::Uuid;
 use vedette_core::{
-    OrgId, Program, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
+    OrgId, Program, ProjectId, Projects, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
     slot::DEFAULT_LOCATION,
 };
 
@@ -17,6 +17,7 @@ use crate::{
     components::LOCK_COMPONENT,
     db::{in_tx, on_db},
     executions::push_executions,
+    projects::GET_PROJECT,
     record::INSERT_ROWS,
     replaced::{SlotRow, rows_of_passed},
     versions::{program_columns, read_program},
@@ -70,6 +71,8 @@ pub struct Script {
 /// What a user decides about a script.
 #[derive(Debug, Clone)]
 pub struct ScriptChange {
+    /// The project it is in.
+    pub project_id: ProjectId,
     /// For people.
     pub name: String,
     /// The template that the source is from.
@@ -105,8 +108,6 @@ pub struct NewScript {
     pub id: ScriptId,
     /// The organization that will own it.
     pub org_id: OrgId,
-    /// The project it will be in.
-    pub project_id: ProjectId,
     /// The rest.
     pub content: ScriptChange,
 }
@@ -143,13 +144,13 @@ const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner
     component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
     created_at, updated_at, CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
     FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
-    AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id < $2 AND NOT is_deleted \
-    ORDER BY scripts.id DESC LIMIT $4";
+    AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id < $2 AND NOT is_deleted";
+const LIST_ORDER: &str = " ORDER BY scripts.id DESC LIMIT $4";
 const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron_expression = $3, \
     interval_seconds = $4, timezone = $5, script_body = $6, language = $7, \
     component_digest = $8, version_id = $9, version_number = $10, parameters = $11, env_vars = $12, \
-    timeout_seconds = $13, revision = revision + 1, template_id = $14, updated_at = $15 \
-    WHERE org_id = $16 AND id = $17 AND revision = $18";
+    timeout_seconds = $13, revision = revision + 1, template_id = $14, updated_at = $15, \
+    project_id = $16 WHERE org_id = $17 AND id = $18 AND revision = $19";
 /// The slot is locked before the script is touched, as recording a run does it: else a run that
 /// ends in this moment would be followed by a slot of the old schedule.
 pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
@@ -276,6 +277,21 @@ macro_rules! hold_component {
     };
 }
 
+/// Makes sure that a script's project is one of the organization, and stays until the transaction
+/// ends.
+macro_rules! hold_project {
+    ($tx:ident, $sql:expr, $org:expr, $project:expr) => {
+        let held = sqlx::query(AssertSqlSafe($sql))
+            .bind($org.as_uuid())
+            .bind($project.as_uuid())
+            .fetch_optional(&mut *$tx)
+            .await?;
+        if held.is_none() {
+            return Err(StoreError::ProjectMissing);
+        }
+    };
+}
+
 /// Keeps the program of a change as a version.
 macro_rules! insert_version {
     ($tx:ident, $org:expr, $script:expr, $id:expr, $number:expr, $change:expr) => {{
@@ -299,18 +315,21 @@ impl Store {
     /// Makes a script, its first version and its slot.
     ///
     /// # Errors
-    /// [`StoreError::ComponentMissing`] when the organization does not have its component.
+    /// [`StoreError::ProjectMissing`] or [`StoreError::ComponentMissing`] when the organization does
+    /// not have its project or component.
     pub async fn create_script(&self, new: NewScript) -> Result<Script, StoreError> {
         let content = &new.content;
         let first_slot = content.first_slot(new.id, content.changed_at)?;
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
+        let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
         let (source, language, component) = program_columns(&content.program);
         in_tx!(self, tx => {
+            hold_project!(tx, lock_project, new.org_id, content.project_id);
             hold_component!(tx, lock_component, new.org_id, component);
             sqlx::query(INSERT_SCRIPT)
                 .bind(new.id.as_uuid())
                 .bind(new.org_id.as_uuid())
-                .bind(new.project_id.as_uuid())
+                .bind(content.project_id.as_uuid())
                 .bind(content.changed_by.as_uuid())
                 .bind(content.template_id.map(TemplateId::as_uuid))
                 .bind(&content.name)
@@ -340,7 +359,7 @@ impl Store {
         Ok(Script {
             id: new.id,
             org_id: new.org_id,
-            project_id: new.project_id,
+            project_id: content.project_id,
             owner_id: content.changed_by,
             template_id: content.template_id,
             name: content.name.clone(),
@@ -374,20 +393,37 @@ impl Store {
         row.map(Script::try_from).transpose()
     }
 
-    /// One page of an organization's scripts, newest first.
+    /// One page of the scripts in some projects of an organization, newest first.
     pub async fn list_scripts(
         &self,
         org: OrgId,
+        projects: &Projects,
         page: PageRequest,
     ) -> Result<Page<Script>, StoreError> {
+        let projects: Option<&[ProjectId]> = match projects {
+            Projects::All => None,
+            Projects::Only(projects) => Some(projects),
+        };
+        if projects.is_some_and(<[_]>::is_empty) {
+            return Ok(page.page(Vec::new(), |script: &Script| script.id.as_uuid()));
+        }
+        let places = projects.unwrap_or_default().iter().enumerate();
+        let places: Vec<_> = places.map(|(place, _)| format!("${}", place + 5)).collect();
+        let filter = match projects {
+            None => String::new(),
+            Some(_) => format!(" AND project_id IN ({})", places.join(", ")),
+        };
+        let sql = format!("{LIST_SCRIPTS}{filter}{LIST_ORDER}");
         let rows: Vec<ScriptRow> = on_db!(self, pool => {
-            sqlx::query_as(LIST_SCRIPTS)
+            let mut query = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(org.as_uuid())
                 .bind(page.before())
                 .bind(DEFAULT_LOCATION)
-                .bind(page.fetch_limit())
-                .fetch_all(pool)
-                .await?
+                .bind(page.fetch_limit());
+            for project in projects.unwrap_or_default() {
+                query = query.bind(project.as_uuid());
+            }
+            query.fetch_all(pool).await?
         });
         let items = rows
             .into_iter()
@@ -400,7 +436,8 @@ impl Store {
     /// has that revision.
     ///
     /// # Errors
-    /// [`StoreError::ComponentMissing`] when the organization does not have its component.
+    /// [`StoreError::ProjectMissing`] or [`StoreError::ComponentMissing`] when the organization does
+    /// not have its project or component.
     pub async fn update_script(
         &self,
         org: OrgId,
@@ -410,6 +447,7 @@ impl Store {
     ) -> Result<Updated, StoreError> {
         let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
+        let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
         let (source, language, component) = program_columns(&change.program);
         let updated = in_tx!(self, D, tx => {
             let slot: Option<SlotRow> = sqlx::query_as(AssertSqlSafe(lock_slot))
@@ -429,6 +467,7 @@ impl Store {
             if expected_revision.is_some_and(|expected| expected != old.revision) {
                 return Ok(Updated::Stale);
             }
+            hold_project!(tx, lock_project, org, change.project_id);
             hold_component!(tx, lock_component, org, component);
             let (version_id, version_number) = next_version(&old, &change);
             let changed = sqlx::query(UPDATE_SCRIPT)
@@ -447,6 +486,7 @@ impl Store {
                 .bind(i64::from(change.timeout_seconds))
                 .bind(change.template_id.map(TemplateId::as_uuid))
                 .bind(change.changed_at)
+                .bind(change.project_id.as_uuid())
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .bind(old.revision)

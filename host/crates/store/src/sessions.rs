@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
-use vedette_core::{OrgId, SessionId, UserId};
+use vedette_core::{Access, OrgId, SessionId, UserId};
 
 use crate::{
-    Role, Store, StoreError, User,
+    Store, StoreError, User,
     db::{in_tx, on_db},
 };
 
@@ -17,8 +17,8 @@ pub struct NewSession {
     pub id: SessionId,
     /// Whose.
     pub user_id: UserId,
-    /// For which organization.
-    pub org_id: OrgId,
+    /// For which organization, if the user belongs to one.
+    pub org_id: Option<OrgId>,
     /// SHA-256 of the refresh token.
     pub refresh_token_hash: [u8; 32],
     /// When it begins.
@@ -34,19 +34,22 @@ pub struct Caller {
     pub session_id: SessionId,
     /// The user.
     pub user: User,
-    /// The organization that all that the caller sees belongs to.
-    pub org_id: OrgId,
-    /// The user's role there.
-    pub role: Role,
+    /// The organization that all that the caller sees belongs to, and what the caller may do in it.
+    /// `None`: the user belongs to it no more, or it is to be deleted.
+    pub member: Option<(OrgId, Access)>,
 }
 
 const INSERT_SESSION: &str = "INSERT INTO sessions \
     (id, user_id, org_id, refresh_token_hash, created_at, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
+/// The organization is the session's only as long as the user belongs to it.
 const FIND_CALLER: &str = "SELECT users.id, users.username, users.email, users.is_admin, \
-    users.is_disabled, users.created_at, sessions.org_id, memberships.role \
+    users.is_disabled, users.created_at, organizations.id AS org_id \
     FROM sessions JOIN users ON users.id = sessions.user_id \
-    JOIN memberships ON memberships.user_id = users.id AND memberships.org_id = sessions.org_id \
+    LEFT JOIN memberships ON memberships.user_id = users.id \
+    AND memberships.org_id = sessions.org_id \
+    LEFT JOIN organizations ON organizations.id = memberships.org_id \
+    AND organizations.delete_after IS NULL \
     WHERE sessions.id = $1 AND sessions.revoked_at IS NULL AND sessions.expires_at > $2";
 const ROTATE_SESSION: &str = "UPDATE sessions SET refresh_token_hash = $1, expires_at = $2 \
     WHERE id = $3 AND refresh_token_hash = $4 AND revoked_at IS NULL AND expires_at > $5";
@@ -64,8 +67,7 @@ struct CallerRow {
     is_admin: bool,
     is_disabled: bool,
     created_at: DateTime<Utc>,
-    org_id: Uuid,
-    role: String,
+    org_id: Option<Uuid>,
 }
 
 impl Store {
@@ -75,7 +77,7 @@ impl Store {
             sqlx::query(INSERT_SESSION)
                 .bind(new.id.as_uuid())
                 .bind(new.user_id.as_uuid())
-                .bind(new.org_id.as_uuid())
+                .bind(new.org_id.map(OrgId::as_uuid))
                 .bind(new.refresh_token_hash.as_slice())
                 .bind(new.created_at)
                 .bind(new.expires_at)
@@ -85,8 +87,7 @@ impl Store {
         Ok(())
     }
 
-    /// The caller behind a session; `None` when it is revoked or over, when the user is disabled
-    /// or no longer a member.
+    /// The caller behind a session; `None` when it is revoked or over, or when the user is disabled.
     pub async fn find_caller(
         &self,
         session_id: SessionId,
@@ -102,10 +103,13 @@ impl Store {
         let Some(row) = row.filter(|row| !row.is_disabled) else {
             return Ok(None);
         };
+        let member = match row.org_id.map(OrgId::from_uuid) {
+            None => None,
+            Some(org) => Some((org, self.get_access(org, UserId::from_uuid(row.id)).await?)),
+        };
         Ok(Some(Caller {
             session_id,
-            role: Role::read(&row.role, row.id)?,
-            org_id: OrgId::from_uuid(row.org_id),
+            member,
             user: User {
                 id: UserId::from_uuid(row.id),
                 username: row.username,

@@ -64,7 +64,7 @@ pub struct SlotLease {
 }
 
 /// A script that was disabled while a node held its slot keeps the slot's time if that node never
-/// came to its end; it must not run for that.
+/// came to its end; it must not run for that. Nor must one of an organization that is to be deleted.
 const SELECT_DUE: &str = "SELECT slots.script_id, slots.org_id, slots.scheduled_at, \
     slots.lease_token, scripts.name, scripts.version_id, scripts.parameters, scripts.env_vars, \
     scripts.timeout_seconds, scripts.cron_expression, scripts.interval_seconds, scripts.timezone, \
@@ -72,6 +72,7 @@ const SELECT_DUE: &str = "SELECT slots.script_id, slots.org_id, slots.scheduled_
     WHERE before.script_id = slots.script_id ORDER BY before.id DESC LIMIT 1), (1 = 0)) \
     AS after_failure \
     FROM slots JOIN scripts ON scripts.id = slots.script_id AND scripts.org_id = slots.org_id \
+    JOIN organizations ON organizations.id = slots.org_id AND organizations.delete_after IS NULL \
     WHERE slots.scheduled_at <= $1 AND (slots.leased_until IS NULL OR slots.leased_until <= $2) \
     AND slots.location = $3 AND scripts.is_enabled ORDER BY slots.scheduled_at LIMIT $4";
 const RELEASE_SLOT: &str = "UPDATE slots SET lease_owner = NULL, leased_until = NULL \

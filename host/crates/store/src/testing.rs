@@ -81,6 +81,8 @@ impl TestDatabase {
     async fn open(url: String, folder: Option<TempDir>) -> Self {
         let store = Store::connect(&url).await.expect("the database opens");
         store.migrate().await.expect("the migrations run");
+        let installed = store.install_permissions().await;
+        installed.expect("the permissions are installed");
         Self {
             store,
             url,

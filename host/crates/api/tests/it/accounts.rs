@@ -167,7 +167,9 @@ async fn what_is_stored_now_decides_at_once() {
             of(&boris.id)
         ))
         .await;
-    assert_eq!(world.get(&boris, ME).await.status, 401);
+    let me = world.get(&boris, ME).await;
+    assert_eq!((me.status, &me.json()["permissions"]), (200, &json!([])));
+    assert_eq!(world.get(&boris, "/api/v1/scripts").await.status, 403);
 }
 
 #[tokio::test]

@@ -467,9 +467,7 @@ async fn a_viewer_uploads_and_deletes_nothing() {
     let world = World::new().await;
     let anna = world.account("anna").await;
     let made = digest(&world, &anna, good(1)).await;
-    let user = anna.id.replace('-', "");
-    let sql = format!("UPDATE memberships SET role = 'viewer' WHERE user_id = X'{user}'");
-    world.database.execute(&sql).await;
+    world.set_role(&anna, "viewer").await;
     assert_eq!(upload(&world, &anna, good(2)).await.status, 403);
     let path = format!("{COMPONENTS}/{made}");
     assert_eq!(

@@ -23,6 +23,9 @@ const PROMISED: &[(&str, &str)] = &[
     ("post", "/api/v1/auth/logout"),
     ("post", "/api/v1/auth/refresh"),
     ("get", "/api/v1/users/me"),
+    ("get", "/api/v1/permissions"),
+    ("post", "/api/v1/roles"),
+    ("post", "/api/v1/roles/{role_id}/permissions"),
     ("get", "/api/v1/script-templates"),
     ("post", "/api/v1/scripts"),
     ("get", "/api/v1/scripts"),
@@ -153,7 +156,8 @@ fn every_operation_says_what_can_go_wrong() {
         assert_eq!(listed("500"), path.starts_with("/api/"), "{method} {path}");
         let has_body = !operation["requestBody"].is_null();
         // A run takes no body, and says so to whoever sends one.
-        let refuses_body = path == "/api/v1/scripts/{script_id}/run";
+        let refuses_body = path == "/api/v1/scripts/{script_id}/run"
+            || path == "/api/v1/organizations/{organization_id}/restore";
         for status in ["413", "422"] {
             let is_judged = has_body || refuses_body;
             assert_eq!(listed(status), is_judged, "{method} {path} {status}");

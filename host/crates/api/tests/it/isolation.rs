@@ -141,15 +141,13 @@ async fn a_role_counts_from_the_moment_it_is_given() {
     let anna = world.account("anna").await;
     let script = world.script(&anna, json!({})).await;
     let execution = world.execution(&anna, &script).await;
-    let user = anna.id.replace('-', "");
     for (role, may_write) in [
         ("viewer", false),
         ("editor", true),
         ("admin", true),
         ("owner", true),
     ] {
-        let sql = format!("UPDATE memberships SET role = '{role}' WHERE user_id = X'{user}'");
-        world.database.execute(&sql).await;
+        world.set_role(&anna, role).await;
         let before = everything(&world, &anna, &script, &execution).await;
         let create = (
             "POST",

@@ -133,9 +133,7 @@ async fn going_nowhere_is_refused() {
     assert_eq!(foreign.status, 404);
     let foreign = world.get(&boris, &format!("{SCRIPTS}/{id}/versions")).await;
     assert_eq!(foreign.status, 404);
-    let user = anna.id.replace('-', "");
-    let sql = format!("UPDATE memberships SET role = 'viewer' WHERE user_id = X'{user}'");
-    world.database.execute(&sql).await;
+    world.set_role(&anna, "viewer").await;
     assert_eq!(rollback(&world, &anna, &id, None).await.status, 403);
     assert_eq!(numbers(&world, &anna, &id).await, [1]);
 }

@@ -307,6 +307,7 @@ async fn what_the_server_decides_cannot_be_sent() {
     .to_vec();
     let accepted = [
         "name",
+        "project_id",
         "kind",
         "component",
         "script_body",

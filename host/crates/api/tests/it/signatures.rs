@@ -219,10 +219,8 @@ async fn keys_and_policy_are_for_admins() {
     let world = World::new().await;
     let anna = world.account("anna").await;
     let id = key(&world, &anna, &pair(1), json!({})).await;
-    let user = anna.id.replace('-', "");
     for (role, is_allowed) in [("viewer", false), ("editor", false), ("admin", true)] {
-        let sql = format!("UPDATE memberships SET role = '{role}' WHERE user_id = X'{user}'");
-        world.database.execute(&sql).await;
+        world.set_role(&anna, role).await;
         let policy = json!({ "requires_signature": false });
         let writes = [
             (

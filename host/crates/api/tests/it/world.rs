@@ -206,6 +206,43 @@ impl World {
             .await
     }
 
+    /// Registers a user by an invitation's token.
+    pub(crate) async fn register_invited(&self, name: &str, token: &str) -> Answer {
+        let body = json!({
+            "username": name, "email": format!("{name}@example.com"), "password": PASSWORD,
+            "invitation": token,
+        });
+        self.call("POST", "/api/v1/auth/register", None, Some(body))
+            .await
+    }
+
+    /// Invites a new user, who registers and signs in.
+    pub(crate) async fn invited(&self, by: &Account, name: &str, invitation: Value) -> Account {
+        let made = self.post(by, "/api/v1/invitations", invitation).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let made = made.json();
+        let registered = self
+            .register_invited(name, made["token"].as_str().unwrap())
+            .await;
+        assert_eq!(registered.status, 201, "{}", registered.text);
+        self.again(name).await
+    }
+
+    /// Signs in a user who has registered.
+    pub(crate) async fn again(&self, name: &str) -> Account {
+        let tokens = self.login(name, PASSWORD).await.json();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let token = text(&tokens["access_token"]);
+        let me = self
+            .call("GET", "/api/v1/users/me", Some(&token), None)
+            .await;
+        Account {
+            id: text(&me.json()["id"]),
+            token,
+            refresh: text(&tokens["refresh_token"]),
+        }
+    }
+
     /// Registers a user with an organization of its own, and signs in.
     pub(crate) async fn account(&self, name: &str) -> Account {
         let registered = self.register(name).await;
@@ -217,6 +254,16 @@ impl World {
             token: text(&tokens["access_token"]),
             refresh: text(&tokens["refresh_token"]),
         }
+    }
+
+    /// Gives an account this built-in role in its organization, and no other.
+    pub(crate) async fn set_role(&self, account: &Account, role: &str) {
+        let user = account.id.replace('-', "");
+        let sql = format!(
+            "UPDATE user_roles SET role_id = (SELECT id FROM roles WHERE org_id IS NULL \
+             AND name = '{role}') WHERE user_id = X'{user}'"
+        );
+        self.database.execute(&sql).await;
     }
 
     /// Makes a script; the clock goes on, because ids sort by time.

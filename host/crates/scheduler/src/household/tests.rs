@@ -28,6 +28,7 @@ both_databases!(
     interrupted_executions_do_not_stay_running,
     a_deleted_script_goes_with_its_last_execution,
     sessions_that_are_over_are_deleted,
+    organizations_that_are_over_are_deleted,
     the_household_starts_and_ends,
 );
 
@@ -61,12 +62,14 @@ impl House {
             username: "ada".to_owned(),
             email: "ada@example.com".to_owned(),
             password_hash: "$argon2id$".to_owned(),
+            invitation: None,
             created_at: clock.now(),
             allow_later: false,
         };
         let (owner, org, project) = (user.id, user.org_id, user.project_id);
         store.register_user(user).await.unwrap();
         let content = ScriptChange {
+            project_id: project,
             name: "check".to_owned(),
             template_id: None,
             is_enabled: true,
@@ -88,7 +91,6 @@ impl House {
         let new = NewScript {
             id,
             org_id: org,
-            project_id: project,
             content,
         };
         let script = store.create_script(new).await.unwrap();
@@ -254,7 +256,7 @@ async fn sessions_that_are_over_are_deleted(store: Store) {
         let session = NewSession {
             id: SessionId::generate(&*house.clock),
             user_id: house.user,
-            org_id: house.org,
+            org_id: Some(house.org),
             refresh_token_hash: [7; 32],
             created_at: house.clock.now(),
             expires_at: house.clock.now() + TimeDelta::days(days),
@@ -265,6 +267,25 @@ async fn sessions_that_are_over_are_deleted(store: Store) {
     assert_eq!(house.work(Work::DeleteSessions).await, 1);
     assert_eq!(
         house.work(Work::DeleteSessions).await,
+        0,
+        "it may be repeated"
+    );
+}
+
+async fn organizations_that_are_over_are_deleted(store: Store) {
+    let house = House::new(store, None).await;
+    let store = &house.shared.store;
+    let end = house.clock.now() + TimeDelta::days(14);
+    store
+        .delete_organization_after(house.org, end)
+        .await
+        .unwrap();
+    assert_eq!(house.work(Work::DeleteOrganizations).await, 0, "not yet");
+    house.clock.advance(TimeDelta::days(14));
+    assert_eq!(house.work(Work::DeleteOrganizations).await, 1);
+    assert!(store.get_organization(house.org).await.unwrap().is_none());
+    assert_eq!(
+        house.work(Work::DeleteOrganizations).await,
         0,
         "it may be repeated"
     );

@@ -37,6 +37,7 @@ impl World {
             username: "ada".to_owned(),
             email: "ada@example.com".to_owned(),
             password_hash: "$argon2id$".to_owned(),
+            invitation: None,
             created_at: clock.now(),
             allow_later: false,
         };
@@ -87,7 +88,6 @@ impl World {
         let new = NewScript {
             id,
             org_id: self.org,
-            project_id: self.project,
             content,
         };
         self.store
@@ -100,6 +100,7 @@ impl World {
     /// What makes a script that runs every second.
     pub(crate) fn change(&self, name: &str) -> ScriptChange {
         ScriptChange {
+            project_id: self.project,
             name: name.to_owned(),
             template_id: None,
             is_enabled: true,

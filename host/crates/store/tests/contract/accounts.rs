@@ -1,8 +1,8 @@
 //! Users and sessions.
 
 use chrono::TimeDelta;
-use vedette_core::{OrgId, SessionId};
-use vedette_store::{NewSession, Role, Store, StoreError, both_databases};
+use vedette_core::{BuiltInRole, OrgId, SessionId};
+use vedette_store::{NewSession, Store, StoreError, both_databases};
 
 use crate::{clock, new_user, owner, start};
 
@@ -37,10 +37,7 @@ async fn the_first_user_is_administrator(store: Store) {
         .await
         .unwrap()
         .expect("by address, any case");
-    assert_eq!(
-        (login.user.username.as_str(), login.role),
-        ("second", Role::Owner)
-    );
+    assert_eq!(login.user.username, "second");
     assert!(store.find_login("third").await.unwrap().is_none());
 }
 
@@ -85,7 +82,7 @@ async fn session(store: &Store) -> SessionId {
     let session = NewSession {
         id,
         user_id: owner.user,
-        org_id: owner.org,
+        org_id: Some(owner.org),
         refresh_token_hash: [1; 32],
         created_at: start(),
         expires_at: start() + TimeDelta::days(1),
@@ -101,10 +98,9 @@ async fn a_session_ends_in_every_way(store: Store) {
         .await
         .unwrap()
         .expect("it is there");
-    assert_eq!(
-        (caller.user.username.as_str(), caller.role),
-        ("anna", Role::Owner)
-    );
+    assert_eq!(caller.user.username, "anna");
+    let (_, access) = caller.member.expect("a member of the own organization");
+    assert_eq!(access.everywhere(), BuiltInRole::Owner.permissions());
     let after = start() + TimeDelta::days(1);
     assert!(
         store.find_caller(id, after).await.unwrap().is_none(),

@@ -71,6 +71,11 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "user_roles",
+            "role_permissions",
+            "permissions",
+            "invitations",
+            "roles",
             "component_signatures",
             "component_keys",
             "components",

@@ -143,7 +143,7 @@ async fn a_row_that_does_not_convert_names_itself() {
 }
 
 #[tokio::test]
-async fn a_disabled_user_and_a_former_member_call_no_more() {
+async fn a_disabled_user_calls_no_more_and_a_former_member_for_nobody() {
     on_each(async |database| {
         let store = &database.store;
         let owner = owner(store, "anna").await;
@@ -151,7 +151,7 @@ async fn a_disabled_user_and_a_former_member_call_no_more() {
         let session = NewSession {
             id,
             user_id: owner.user,
-            org_id: owner.org,
+            org_id: Some(owner.org),
             refresh_token_hash: [1; 32],
             created_at: start(),
             expires_at: start() + TimeDelta::days(1),
@@ -171,8 +171,11 @@ async fn a_disabled_user_and_a_former_member_call_no_more() {
         by_hand(database, "UPDATE users SET is_disabled = (1 = 0)").await;
         assert!(store.find_caller(id, start()).await.unwrap().is_some());
         by_hand(database, "DELETE FROM memberships").await;
-        assert!(store.find_caller(id, start()).await.unwrap().is_none());
-        assert!(store.find_login("anna").await.unwrap().is_none());
+        // Still somebody, but nobody of that organization.
+        let caller = store.find_caller(id, start()).await.unwrap();
+        assert!(caller.unwrap().member.is_none());
+        let login = store.find_login("anna").await.unwrap();
+        assert!(login.unwrap().org_id.is_none());
     })
     .await;
 }

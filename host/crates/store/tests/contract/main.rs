@@ -1,6 +1,7 @@
 //! The contract of the store: every test runs on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test that fails here says where")]
 
+mod access;
 mod accounts;
 mod catch_up;
 mod component_bytes;
@@ -52,6 +53,7 @@ fn new_user(name: &str) -> NewUser {
         id: UserId::generate(&clock),
         org_id: OrgId::generate(&clock),
         project_id: ProjectId::generate(&clock),
+        invitation: None,
         username: name.to_owned(),
         email: format!("{name}@example.com"),
         password_hash: "$argon2id$…".to_owned(),
@@ -80,6 +82,7 @@ async fn owner(store: &Store, name: &str) -> Owner {
 /// Every ten seconds on the tens.
 fn change(owner: &Owner, now: DateTime<Utc>) -> ScriptChange {
     ScriptChange {
+        project_id: owner.project,
         name: "check".to_owned(),
         template_id: None,
         is_enabled: true,
@@ -107,7 +110,6 @@ fn new_script(owner: &Owner, content: ScriptChange) -> NewScript {
     NewScript {
         id: ScriptId::generate(&clock()),
         org_id: owner.org,
-        project_id: owner.project,
         content,
     }
 }

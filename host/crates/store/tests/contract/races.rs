@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 
 use chrono::TimeDelta;
 use sqlx::{Connection as _, PgConnection};
-use vedette_core::{ScriptVersionId, SessionId};
+use vedette_core::{Projects, ScriptVersionId, SessionId};
 use vedette_store::{
     NewSession, RecordResult, Script, Store, StoreError, Updated, both_databases,
     testing::TestDatabase,
@@ -113,7 +113,7 @@ async fn a_refresh_token_is_taken_once(store: Store) {
     let session = NewSession {
         id,
         user_id: owner.user,
-        org_id: owner.org,
+        org_id: Some(owner.org),
         refresh_token_hash: [1; 32],
         created_at: start(),
         expires_at: end,
@@ -193,7 +193,11 @@ async fn records_edits_and_deletions_do_not_lock_each_other_out(store: Store) {
     for task in records.chain(edits).chain(deletions).collect::<Vec<_>>() {
         task.await.unwrap().expect("no deadlock");
     }
-    let left = store.list_scripts(owner.org, PAGE).await.unwrap().items;
+    let left = store
+        .list_scripts(owner.org, &Projects::All, PAGE)
+        .await
+        .unwrap()
+        .items;
     assert_eq!(left.len(), 6);
     for script in left {
         let next = script.next_run_at.expect("it is enabled");

@@ -1,7 +1,7 @@
 //! Scripts, versions, templates, and whom they belong to.
 
 use chrono::TimeDelta;
-use vedette_core::{Clock as _, Program, ScriptVersionId, SourceLanguage, TemplateId};
+use vedette_core::{Clock as _, Program, Projects, ScriptVersionId, SourceLanguage, TemplateId};
 use vedette_store::{
     Cursor, NewTemplate, PageRequest, RecordResult, Store, Updated, VersionProgram, both_databases,
 };
@@ -35,7 +35,11 @@ async fn a_script_reads_as_it_was_written(store: Store) {
         Some(made.clone())
     );
     assert_eq!(
-        store.list_scripts(owner.org, PAGE).await.unwrap().items,
+        store
+            .list_scripts(owner.org, &Projects::All, PAGE)
+            .await
+            .unwrap()
+            .items,
         [made]
     );
 }
@@ -53,7 +57,7 @@ async fn another_organization_sees_nothing(store: Store) {
     );
     assert!(
         store
-            .list_scripts(bert.org, PAGE)
+            .list_scripts(bert.org, &Projects::All, PAGE)
             .await
             .unwrap()
             .items
@@ -137,7 +141,11 @@ async fn a_new_language_is_a_new_version(store: Store) {
         assert_eq!(changed.program, typescript);
         let read = store.get_script(owner.org, made.id).await.unwrap();
         assert_eq!(read.as_ref(), Some(&*changed));
-        let listed = store.list_scripts(owner.org, PAGE).await.unwrap().items;
+        let listed = store
+            .list_scripts(owner.org, &Projects::All, PAGE)
+            .await
+            .unwrap()
+            .items;
         assert_eq!(listed, [*changed.clone()]);
         for (version, language) in [
             (made.version_id, SourceLanguage::JavaScript),
@@ -221,7 +229,7 @@ async fn pages_follow_each_other(store: Store) {
     let mut cursor = None;
     loop {
         let page = store
-            .list_scripts(owner.org, PageRequest { limit: 2, cursor })
+            .list_scripts(owner.org, &Projects::All, PageRequest { limit: 2, cursor })
             .await
             .unwrap();
         assert!(page.items.len() <= 2);
@@ -275,10 +283,18 @@ async fn a_cursor_of_others_shows_nothing_of_theirs(store: Store) {
         limit: 1,
         cursor: None,
     };
-    let cursor = store.list_scripts(anna.org, one).await.unwrap().next_cursor;
+    let cursor = store
+        .list_scripts(anna.org, &Projects::All, one)
+        .await
+        .unwrap()
+        .next_cursor;
     assert!(cursor.is_some());
     let page = PageRequest { limit: 100, cursor };
-    let seen = store.list_scripts(bert.org, page).await.unwrap().items;
+    let seen = store
+        .list_scripts(bert.org, &Projects::All, page)
+        .await
+        .unwrap()
+        .items;
     assert!(seen.iter().all(|script| script.org_id == bert.org));
 }
 
@@ -390,7 +406,11 @@ async fn a_deleted_script_is_gone_before_its_rows_are(store: Store) {
     );
 
     assert_eq!(store.get_script(owner.org, made.id).await.unwrap(), None);
-    let listed = store.list_scripts(owner.org, PAGE).await.unwrap().items;
+    let listed = store
+        .list_scripts(owner.org, &Projects::All, PAGE)
+        .await
+        .unwrap()
+        .items;
     let listed: Vec<_> = listed.iter().map(|script| script.id).collect();
     assert_eq!(listed, [other.id]);
     let executions = store.list_executions(owner.org, made.id, PAGE).await;

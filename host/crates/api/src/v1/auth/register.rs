@@ -4,14 +4,14 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_core::{OrgId, ProjectId, UserId};
-use vedette_store::NewUser;
+use vedette_store::{NewUser, StoreError};
 
 use crate::{
     ApiState, Registration,
     extract::JsonBody,
     password,
     problem::{FieldError, Problem},
-    v1::users::UserView,
+    v1::{invitations::token_hash, users::UserView},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -24,6 +24,9 @@ pub(crate) struct Register {
     email: String,
     /// 8 to 256 characters.
     password: String,
+    /// The token of an invitation: the user joins the organization that invites instead of getting
+    /// one.
+    invitation: Option<String>,
 }
 
 /// Registers a user
@@ -39,10 +42,9 @@ pub(crate) async fn register_user(
     JsonBody(body): JsonBody<Register>,
 ) -> Result<(StatusCode, Json<UserView>), Problem> {
     let allow_later = state.config.registration == Registration::Open;
+    let invitation = body.invitation.as_deref().map(token_hash);
     // Before the costly hash, and before telling whether a name is taken.
-    if !allow_later && state.store.has_users().await? {
-        return Err(vedette_store::StoreError::RegistrationClosed.into());
-    }
+    may_register(&state, invitation).await?;
     let errors = check(&body);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
@@ -57,18 +59,41 @@ pub(crate) async fn register_user(
         username: body.username,
         email: body.email,
         password_hash,
+        invitation,
         created_at: clock.now(),
         allow_later,
     };
     let registration = state.store.register_user(new).await?;
+    let access = state
+        .store
+        .get_access(registration.org_id, registration.user.id)
+        .await?;
+    let member = (registration.org_id, access);
     Ok((
         StatusCode::CREATED,
-        Json(UserView::new(
-            registration.user,
-            registration.org_id,
-            "owner",
-        )),
+        Json(UserView::new(registration.user, Some(&member))),
     ))
+}
+
+/// Whether anybody may register at all, or by this invitation.
+async fn may_register(state: &ApiState, invitation: Option<[u8; 32]>) -> Result<(), Problem> {
+    let registration = state.config.registration;
+    if let Some(invitation) = invitation {
+        let is_open = registration != Registration::Closed
+            && state
+                .store
+                .is_invitation_open(invitation, state.clock.now())
+                .await?;
+        return if is_open {
+            Ok(())
+        } else {
+            Err(StoreError::InvitationInvalid.into())
+        };
+    }
+    if registration != Registration::Open && state.store.has_users().await? {
+        return Err(StoreError::RegistrationClosed.into());
+    }
+    Ok(())
 }
 
 fn check(body: &Register) -> Vec<FieldError> {
@@ -92,7 +117,7 @@ fn is_username(text: &str) -> bool {
 }
 
 /// As much as can be told without sending a mail to it: RFC 5321 section 4.5.3.1 for the lengths.
-fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
     };

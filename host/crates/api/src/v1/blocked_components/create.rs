@@ -7,7 +7,7 @@ use vedette_store::BlockedComponent;
 
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::Administrator,
     extract::{JsonBody, PathDigest},
     problem::{FieldError, Problem},
 };
@@ -34,11 +34,10 @@ pub(crate) struct BlockBody {
         (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn block_component(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    Administrator(caller): Administrator,
     PathDigest(digest): PathDigest,
     JsonBody(body): JsonBody<BlockBody>,
 ) -> Result<StatusCode, Problem> {
-    authorize(&caller, Action::BlockComponents)?;
     let chars = body.reason.chars().count();
     let is_odd = body.reason.chars().any(char::is_control);
     if body.reason.trim().is_empty() || chars > MAX_REASON_CHARS || is_odd {

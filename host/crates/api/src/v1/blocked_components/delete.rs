@@ -2,12 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 
-use crate::{
-    ApiState,
-    auth::{Action, SignedIn, authorize},
-    extract::PathDigest,
-    problem::Problem,
-};
+use crate::{ApiState, auth::Administrator, extract::PathDigest, problem::Problem};
 
 /// Allows a component again
 ///
@@ -18,10 +13,9 @@ use crate::{
         (status = 404, body = Problem)))]
 pub(crate) async fn unblock_component(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    Administrator(caller): Administrator,
     PathDigest(digest): PathDigest,
 ) -> Result<StatusCode, Problem> {
-    authorize(&caller, Action::BlockComponents)?;
     if !state.store.unblock_component(digest).await? {
         return Err(Problem::not_found());
     }

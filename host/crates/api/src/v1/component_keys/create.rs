@@ -10,7 +10,7 @@ use vedette_store::NewComponentKey;
 use super::ComponentKeyView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::JsonBody,
     problem::{FieldError, Problem},
     signature,
@@ -43,10 +43,9 @@ pub(crate) struct ComponentKeyBody {
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn create_component_key(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentKeyManage>,
     JsonBody(body): JsonBody<ComponentKeyBody>,
 ) -> Result<(StatusCode, Json<ComponentKeyView>), Problem> {
-    authorize(&caller, Action::ManageComponentKeys)?;
     let now = state.clock.now();
     let mut errors: Vec<FieldError> = Vec::new();
     errors.extend(script::check_name(&body.name).err().map(Into::into));

@@ -5,7 +5,7 @@ use vedette_core::ComponentKeyId;
 
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PathId,
     problem::Problem,
 };
@@ -20,10 +20,9 @@ use crate::{
         (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn revoke_component_key(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentKeyManage>,
     PathId(id): PathId<ComponentKeyId>,
 ) -> Result<StatusCode, Problem> {
-    authorize(&caller, Action::ManageComponentKeys)?;
     let now = state.clock.now();
     if state
         .store

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use super::ComponentKeyView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PageQuery,
     problem::Problem,
     v1::PageView,
@@ -17,13 +17,12 @@ use crate::{
     params(("limit" = Option<u32>, Query, description = "1 to 100, 50 by default"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, body = PageView<ComponentKeyView>), (status = 400, body = Problem),
-        (status = 401, body = Problem)))]
+        (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(crate) async fn list_component_keys(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentKeyRead>,
     PageQuery(page): PageQuery,
 ) -> Result<Json<PageView<ComponentKeyView>>, Problem> {
-    authorize(&caller, Action::Read)?;
     let page = state.store.list_component_keys(caller.org_id, page).await?;
     Ok(Json(PageView::of(page)))
 }

@@ -5,19 +5,19 @@ use axum::{Json, extract::State};
 use super::ComponentPolicy;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     problem::Problem,
 };
 
 /// What the organization asks of its components
 #[utoipa::path(get, path = "/api/v1/component-policy", tag = "component-keys",
     security(("bearer" = [])),
-    responses((status = 200, body = ComponentPolicy), (status = 401, body = Problem)))]
+    responses((status = 200, body = ComponentPolicy), (status = 401, body = Problem),
+        (status = 403, body = Problem)))]
 pub(crate) async fn get_component_policy(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentKeyRead>,
 ) -> Result<Json<ComponentPolicy>, Problem> {
-    authorize(&caller, Action::Read)?;
     let requires_signature = state
         .store
         .requires_component_signature(caller.org_id)

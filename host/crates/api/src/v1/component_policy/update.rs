@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use super::ComponentPolicy;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::JsonBody,
     problem::Problem,
 };
@@ -20,10 +20,9 @@ use crate::{
         (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn update_component_policy(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentKeyManage>,
     JsonBody(policy): JsonBody<ComponentPolicy>,
 ) -> Result<Json<ComponentPolicy>, Problem> {
-    authorize(&caller, Action::ManageComponentKeys)?;
     state
         .store
         .set_requires_component_signature(caller.org_id, policy.requires_signature)

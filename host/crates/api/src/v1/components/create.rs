@@ -15,7 +15,7 @@ use vedette_store::{CHUNK_BYTES, CreatedComponent, NewChunk, NewComponent};
 use super::ComponentView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     problem::Problem,
 };
 
@@ -34,7 +34,7 @@ use crate::{
         (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn create_component(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentCreate>,
     request: Request,
 ) -> Result<
     (
@@ -44,7 +44,6 @@ pub(crate) async fn create_component(
     ),
     Problem,
 > {
-    authorize(&caller, Action::WriteComponents)?;
     let org = caller.org_id;
     let declared = upload::Declared::read(&request, state.config.component_bytes)?;
     admit::check_declared_signature(&state, org, declared.signature.as_ref()).await?;

@@ -5,7 +5,7 @@ use vedette_store::DeletedComponent;
 
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PathDigest,
     problem::Problem,
 };
@@ -19,10 +19,9 @@ use crate::{
         (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn delete_component(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentDelete>,
     PathDigest(digest): PathDigest,
 ) -> Result<StatusCode, Problem> {
-    authorize(&caller, Action::WriteComponents)?;
     let now = state.clock.now();
     match state
         .store

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use super::ComponentView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PathDigest,
     problem::Problem,
 };
@@ -14,13 +14,13 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/components/{digest}", tag = "components",
     security(("bearer" = [])), params(("digest" = String, Path)),
     responses((status = 200, body = ComponentView), (status = 401, body = Problem),
+        (status = 403, body = Problem),
         (status = 404, body = Problem)))]
 pub(crate) async fn get_component(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentRead>,
     PathDigest(digest): PathDigest,
 ) -> Result<Json<ComponentView>, Problem> {
-    authorize(&caller, Action::Read)?;
     let now = state.clock.now();
     let component = state
         .store

@@ -6,7 +6,7 @@ use vedette_store::Page;
 use super::ComponentView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PageQuery,
     problem::Problem,
     v1::PageView,
@@ -17,13 +17,12 @@ use crate::{
     params(("limit" = Option<u32>, Query, description = "1 to 100, 50 by default"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, body = PageView<ComponentView>), (status = 400, body = Problem),
-        (status = 401, body = Problem)))]
+        (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(crate) async fn list_components(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ComponentRead>,
     PageQuery(page): PageQuery,
 ) -> Result<Json<PageView<ComponentView>>, Problem> {
-    authorize(&caller, Action::Read)?;
     let now = state.clock.now();
     let page = state
         .store

@@ -6,7 +6,7 @@ use vedette_core::ExecutionId;
 use super::ExecutionView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PathId,
     problem::Problem,
 };
@@ -15,13 +15,14 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/executions/{execution_id}", tag = "executions",
     security(("bearer" = [])), params(("execution_id" = uuid::Uuid, Path)),
     responses((status = 200, body = ExecutionView), (status = 400, body = Problem),
-        (status = 401, body = Problem), (status = 404, body = Problem)))]
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn get_execution(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ExecutionRead>,
     PathId(id): PathId<ExecutionId>,
 ) -> Result<Json<ExecutionView>, Problem> {
-    authorize(&caller, Action::Read)?;
+    let project = state.store.project_of_execution(caller.org_id, id).await?;
+    caller.check_in(project.ok_or_else(Problem::not_found)?)?;
     let execution = state.store.get_execution(caller.org_id, id).await?;
     Ok(Json(execution.ok_or_else(Problem::not_found)?.into()))
 }

@@ -9,7 +9,7 @@ use vedette_core::ExecutionId;
 
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PathId,
     problem::Problem,
 };
@@ -21,14 +21,15 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/executions/{execution_id}/recording", tag = "executions",
     security(("bearer" = [])), params(("execution_id" = uuid::Uuid, Path)),
     responses((status = 200, body = serde_json::Value, description = "A recording"),
-        (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)))]
 pub(crate) async fn get_recording(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ExecutionRead>,
     PathId(id): PathId<ExecutionId>,
 ) -> Result<Response, Problem> {
-    authorize(&caller, Action::Read)?;
+    let project = state.store.project_of_execution(caller.org_id, id).await?;
+    caller.check_in(project.ok_or_else(Problem::not_found)?)?;
     let recording = state.store.get_recording(caller.org_id, id).await?;
     let text = recording.ok_or_else(Problem::not_found)?;
     // As it was stored: it is JSON, and may be large.

@@ -6,12 +6,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{Program, Schedule, ScriptId, ScriptVersionId, TemplateId, script};
-use vedette_store::{Caller, ScriptChange, Template};
+use vedette_core::{
+    Permission, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, script,
+};
+use vedette_store::{Script, ScriptChange, Template};
 
 use super::program::{Choice, choose};
 use crate::{
     ApiState,
+    auth::Member,
     problem::{FieldError, Problem},
 };
 
@@ -26,6 +29,8 @@ use crate::{
 pub(crate) struct ScriptBody {
     #[schema(example = "shop is up")]
     name: String,
+    /// By default the organization's first project, and for a script that is replaced its own.
+    project_id: Option<Uuid>,
     /// `script`, the default, or `component`.
     #[schema(pattern = "^(script|component)$", example = "script")]
     kind: Option<String>,
@@ -61,9 +66,9 @@ impl ScriptBody {
     pub(crate) async fn check(
         self,
         state: &ApiState,
-        caller: &Caller,
+        caller: &Member,
         id: ScriptId,
-        old: Option<&Program>,
+        old: Option<&Script>,
     ) -> Result<ScriptChange, Problem> {
         let mut errors = Vec::new();
         let mut note = |checked: Result<(), script::ScriptError>| {
@@ -91,6 +96,7 @@ impl ScriptBody {
             });
         let wrong = schedule.err().into_iter().chain(zone.err());
         errors.extend(wrong.map(|error| FieldError::schedule(&error, is_cron)));
+        let project_id = find_project(state, caller, self.project_id, old, &mut errors).await?;
         let template = find_template(state, self.template_id, &mut errors).await?;
         let choice = Choice {
             kind: self.kind.as_deref(),
@@ -101,11 +107,20 @@ impl ScriptBody {
             component: self.component.as_deref(),
         };
         let org = caller.org_id;
-        let program = choose(state, org, choice, old, &mut parameters, &mut errors).await?;
+        let program = choose(
+            state,
+            org,
+            choice,
+            old.map(|old| &old.program),
+            &mut parameters,
+            &mut errors,
+        )
+        .await?;
         let Some(program) = program.filter(|_| errors.is_empty()) else {
             return Err(Problem::invalid(errors));
         };
         Ok(ScriptChange {
+            project_id: project_id.ok_or_else(Problem::panicked)?,
             name: self.name,
             template_id: template.map(|template| template.id),
             is_enabled: self.is_enabled.unwrap_or(true),
@@ -121,6 +136,39 @@ impl ScriptBody {
             changed_at: now,
         })
     }
+}
+
+/// The project that a script is to be in, where the caller may make scripts unless it is there
+/// already.
+async fn find_project(
+    state: &ApiState,
+    caller: &Member,
+    wanted: Option<Uuid>,
+    old: Option<&Script>,
+    errors: &mut Vec<FieldError>,
+) -> Result<Option<ProjectId>, Problem> {
+    let wanted = wanted.map(ProjectId::from_uuid);
+    if let Some(old) = old.filter(|old| wanted.is_none_or(|wanted| wanted == old.project_id)) {
+        return Ok(Some(old.project_id));
+    }
+    let project = match wanted {
+        Some(wanted) => state
+            .store
+            .get_project(caller.org_id, wanted)
+            .await?
+            .map(|one| one.id),
+        None => state.store.default_project(caller.org_id).await?,
+    };
+    let seen = project.map(|project| caller.check(Permission::ScriptCreate, project));
+    match seen {
+        Some(Ok(())) => return Ok(project),
+        Some(Err(problem)) if problem.is_forbidden() => return Err(problem),
+        // What cannot be seen is not there.
+        _ => {}
+    }
+    let detail = "there is no such project; see GET /api/v1/projects";
+    errors.push(FieldError::new("/project_id", detail));
+    Ok(None)
 }
 
 async fn find_template(

@@ -12,7 +12,7 @@ use vedette_store::NewScript;
 use super::{ScriptView, body::ScriptBody, etag};
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::JsonBody,
     problem::Problem,
 };
@@ -27,7 +27,7 @@ use crate::{
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn create_script(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ScriptCreate>,
     JsonBody(body): JsonBody<ScriptBody>,
 ) -> Result<
     (
@@ -38,14 +38,11 @@ pub(crate) async fn create_script(
     ),
     Problem,
 > {
-    authorize(&caller, Action::WriteScripts)?;
     let id = ScriptId::generate(state.clock.as_ref());
     let change = body.check(&state, &caller, id, None).await?;
-    let project = state.store.default_project(caller.org_id).await?;
     let new = NewScript {
         id,
         org_id: caller.org_id,
-        project_id: project.ok_or_else(Problem::panicked)?,
         content: change,
     };
     let script = state.store.create_script(new).await?;

@@ -9,7 +9,7 @@ use vedette_core::ScriptId;
 use super::{Expected, if_match};
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PathId,
     problem::Problem,
 };
@@ -24,11 +24,12 @@ use crate::{
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn delete_script(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ScriptDelete>,
     PathId(id): PathId<ScriptId>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    authorize(&caller, Action::WriteScripts)?;
+    let project = state.store.project_of_script(caller.org_id, id).await?;
+    caller.check_in(project.ok_or_else(Problem::not_found)?)?;
     match if_match(&headers) {
         Expected::Any => {}
         Expected::Nothing => return Err(Problem::stale()),

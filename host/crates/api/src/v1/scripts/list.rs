@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use super::ScriptView;
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::PageQuery,
     problem::Problem,
     v1::PageView,
@@ -16,14 +16,16 @@ use crate::{
     params(("limit" = Option<u32>, Query, description = "1 to 100, 50 by default"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, body = PageView<ScriptView>), (status = 400, body = Problem),
-        (status = 401, body = Problem)))]
+        (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(crate) async fn list_scripts(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ScriptRead>,
     PageQuery(page): PageQuery,
 ) -> Result<Json<PageView<ScriptView>>, Problem> {
-    authorize(&caller, Action::Read)?;
     Ok(Json(PageView::of(
-        state.store.list_scripts(caller.org_id, page).await?,
+        state
+            .store
+            .list_scripts(caller.org_id, &caller.projects(), page)
+            .await?,
     )))
 }

@@ -4,12 +4,12 @@ use axum::{Json, extract::State, http::HeaderMap, response::IntoResponseParts};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_core::{Program, ScriptId, ScriptVersionId};
-use vedette_store::{Caller, Script, ScriptChange, Updated};
+use vedette_store::{Script, ScriptChange, Updated};
 
 use super::{Expected, ScriptView, etag, if_match, program::check_component};
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, Member, need},
     extract::{OptionalJson, PathId},
     problem::{FieldError, Problem},
 };
@@ -39,12 +39,11 @@ pub(crate) struct RollbackBody {
         (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn rollback_script(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ScriptUpdate>,
     PathId(id): PathId<ScriptId>,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<RollbackBody>,
 ) -> Result<(impl IntoResponseParts, Json<ScriptView>), Problem> {
-    authorize(&caller, Action::WriteScripts)?;
     let (expected, tries) = match if_match(&headers) {
         Expected::Any => (None, TRIES),
         Expected::Revision(revision) => (Some(revision), 1),
@@ -54,6 +53,7 @@ pub(crate) async fn rollback_script(
     for _ in 0..tries {
         let script = state.store.get_script(org, id).await?;
         let script = script.ok_or_else(Problem::not_found)?;
+        caller.check_in(script.project_id)?;
         let seen = script.revision;
         if expected.is_some_and(|revision| revision != seen) {
             return Err(Problem::stale());
@@ -112,11 +112,12 @@ async fn find_program(
 
 fn with_program(
     state: &ApiState,
-    caller: &Caller,
+    caller: &Member,
     script: Script,
     program: Program,
 ) -> ScriptChange {
     ScriptChange {
+        project_id: script.project_id,
         name: script.name,
         // Whether the earlier source was a template's is not known any more.
         template_id: script.template_id.filter(|_| program == script.program),

@@ -15,7 +15,7 @@ use vedette_store::{Execution, ManualExecution};
 
 use crate::{
     ApiState, RunNow,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::{NoBody, PathId},
     manual_runs::Ticket,
     problem::Problem,
@@ -42,17 +42,17 @@ const TRIES: u32 = 8;
         (status = 503, body = Problem)))]
 pub(crate) async fn run_script(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ScriptRun>,
     PathId(id): PathId<ScriptId>,
     headers: HeaderMap,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    authorize(&caller, Action::RunScripts)?;
     let script = state
         .store
         .get_script(caller.org_id, id)
         .await?
         .ok_or_else(Problem::not_found)?;
+    caller.check_in(script.project_id)?;
     let ticket = state.manual_runs.admit(caller.org_id).ok_or_else(|| {
         Problem::unavailable("too many runs by hand wait already; none was begun")
     })?;

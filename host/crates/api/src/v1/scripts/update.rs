@@ -7,7 +7,7 @@ use vedette_store::Updated;
 use super::{Expected, ScriptView, body::ScriptBody, etag, if_match};
 use crate::{
     ApiState,
-    auth::{Action, SignedIn, authorize},
+    auth::{May, need},
     extract::{JsonBody, PathId},
     problem::Problem,
 };
@@ -25,12 +25,11 @@ use crate::{
         (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn update_script(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    caller: May<need::ScriptUpdate>,
     PathId(id): PathId<ScriptId>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ScriptBody>,
 ) -> Result<(impl IntoResponseParts, Json<ScriptView>), Problem> {
-    authorize(&caller, Action::WriteScripts)?;
     let expected = match if_match(&headers) {
         Expected::Any => None,
         Expected::Revision(revision) => Some(revision),
@@ -39,7 +38,8 @@ pub(crate) async fn update_script(
     // Before the body is judged, so that a foreign id tells nothing.
     let old = state.store.get_script(caller.org_id, id).await?;
     let old = old.ok_or_else(Problem::not_found)?;
-    let change = body.check(&state, &caller, id, Some(&old.program)).await?;
+    caller.check_in(old.project_id)?;
+    let change = body.check(&state, &caller, id, Some(&old)).await?;
     let script = match state
         .store
         .update_script(caller.org_id, id, change, expected)

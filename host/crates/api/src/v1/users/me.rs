@@ -9,9 +9,5 @@ use crate::{auth::SignedIn, problem::Problem};
 #[utoipa::path(get, path = "/api/v1/users/me", tag = "users", security(("bearer" = [])),
     responses((status = 200, body = UserView), (status = 401, body = Problem)))]
 pub(crate) async fn get_me(SignedIn(caller): SignedIn) -> Result<Json<UserView>, Problem> {
-    Ok(Json(UserView::new(
-        caller.user,
-        caller.org_id,
-        caller.role.as_str(),
-    )))
+    Ok(Json(UserView::new(caller.user, caller.member.as_ref())))
 }

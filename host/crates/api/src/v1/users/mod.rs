@@ -1,12 +1,13 @@
 //! Users.
 
 pub(crate) mod me;
+pub(crate) mod organization;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::OrgId;
+use vedette_core::{Access, OrgId, Permission};
 use vedette_store::User;
 
 /// A user, as seen by that user.
@@ -17,21 +18,27 @@ pub(crate) struct UserView {
     email: String,
     /// Of the installation.
     is_admin: bool,
-    organization_id: Uuid,
-    /// In that organization.
-    role: &'static str,
+    /// What the session is for; null: the user belongs to it no more.
+    organization_id: Option<Uuid>,
+    /// In all of that organization; what a role for a single project brings is not among them.
+    permissions: Vec<&'static str>,
     created_at: DateTime<Utc>,
 }
 
 impl UserView {
-    pub(crate) fn new(user: User, org: OrgId, role: &'static str) -> Self {
+    pub(crate) fn new(user: User, member: Option<&(OrgId, Access)>) -> Self {
+        let held = member.map(|(_, access)| access.everywhere());
         Self {
             id: user.id.as_uuid(),
             username: user.username,
             email: user.email,
             is_admin: user.is_admin,
-            organization_id: org.as_uuid(),
-            role,
+            organization_id: member.map(|(org, _)| org.as_uuid()),
+            permissions: held
+                .unwrap_or_default()
+                .iter()
+                .map(Permission::as_str)
+                .collect(),
             created_at: user.created_at,
         }
     }
