@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
+use sha2::{Digest as _, Sha256};
 use vedette_core::{Access, OrgId, Permission, ProjectId, Projects};
 use vedette_store::{Caller, User};
 
@@ -44,9 +45,19 @@ fn bearer_token(parts: &Parts) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ')).then_some(token)
 }
 
-/// Who calls as a member of the organization that the session is for.
+/// What all keys for machines begin with, so that they are known when they turn up somewhere.
+pub(crate) const API_KEY_PREFIX: &str = "vdt_";
+
+/// What is stored of a key for machines.
+pub(crate) fn api_key_hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// Who calls as a member of the organization that the session, or the key for machines, is for.
 pub(crate) struct Member {
     pub(crate) user: User,
+    /// A key does what its scripts do, and nothing that would outlive it.
+    pub(crate) is_key: bool,
     pub(crate) org_id: OrgId,
     pub(crate) access: Access,
 }
@@ -97,21 +108,41 @@ impl<P: Need> FromRequestParts<ApiState> for May<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
-        let (org_id, access) = caller.member.ok_or_else(Problem::no_organization)?;
-        if !access.somewhere(P::PERMISSION) {
+        let member = match bearer_token(parts) {
+            Some(key) if key.starts_with(API_KEY_PREFIX) => by_key(key, state).await?,
+            _ => by_session(parts, state).await?,
+        };
+        if !member.access.somewhere(P::PERMISSION) {
             return Err(Problem::lacking(P::PERMISSION));
         }
-        let member = Member {
-            user: caller.user,
-            org_id,
-            access,
-        };
         Ok(Self {
             member,
             permission: PhantomData,
         })
     }
+}
+
+async fn by_session(parts: &mut Parts, state: &ApiState) -> Result<Member, Problem> {
+    let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
+    let (org_id, access) = caller.member.ok_or_else(Problem::no_organization)?;
+    Ok(Member {
+        user: caller.user,
+        is_key: false,
+        org_id,
+        access,
+    })
+}
+
+async fn by_key(key: &str, state: &ApiState) -> Result<Member, Problem> {
+    let now = state.clock.now();
+    let caller = state.store.find_key_caller(api_key_hash(key), now).await?;
+    let caller = caller.ok_or_else(Problem::unauthorized)?;
+    Ok(Member {
+        user: caller.user,
+        is_key: true,
+        org_id: caller.org_id,
+        access: caller.access,
+    })
 }
 
 /// An administrator of the installation.
@@ -151,7 +182,8 @@ pub(crate) mod need {
     }
 
     needs! {
-        OrganizationRead OrganizationUpdate OrganizationDelete UserRead UserManage RoleRead
+        OrganizationRead OrganizationUpdate OrganizationDelete UserRead UserManage ApiKeyCreate
+        RoleRead
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
         ComponentKeyRead ComponentKeyManage

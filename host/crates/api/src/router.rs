@@ -82,6 +82,11 @@ fn routes() -> OpenApiRouter<ApiState> {
         ))
         .routes(routes!(v1::invitations::accept::accept_invitation))
         .routes(routes!(v1::invitations::delete::revoke_invitation))
+        .routes(routes!(
+            v1::api_keys::list::list_api_keys,
+            v1::api_keys::create::create_api_key
+        ))
+        .routes(routes!(v1::api_keys::delete::revoke_api_key))
         .routes(routes!(v1::permissions::list::list_permissions))
         .routes(routes!(
             v1::roles::list::list_roles,

@@ -60,6 +60,25 @@ impl Access {
         Projects::Only(held.map(|(project, _)| *project).collect())
     }
 
+    /// What is left of it within some permissions and, if one is named, one project.
+    #[must_use]
+    pub fn narrowed(&self, permissions: PermissionSet, project: Option<ProjectId>) -> Self {
+        let mut narrowed = Self::default();
+        match project {
+            None => {
+                narrowed.grant(None, self.everywhere.intersection(permissions));
+                for (project, held) in &self.projects {
+                    narrowed.grant(Some(*project), held.intersection(permissions));
+                }
+            }
+            Some(project) => {
+                let held = self.in_project(project).intersection(permissions);
+                narrowed.grant(Some(project), held);
+            }
+        }
+        narrowed
+    }
+
     /// Whether this allows all that the other does: nobody gives, or takes from others, what they
     /// do not have themselves.
     pub fn covers(&self, other: &Self) -> bool {
@@ -98,6 +117,30 @@ mod tests {
             access.projects(Permission::UserManage),
             Projects::Only(Vec::new())
         );
+    }
+
+    #[test]
+    fn narrowing_takes_and_never_gives() {
+        let (here, there) = (project(), project());
+        let mut access = Access::default();
+        access.grant(None, BuiltInRole::Viewer.permissions());
+        access.grant(Some(here), BuiltInRole::Editor.permissions());
+        let to = PermissionSet::from_iter([Permission::ScriptUpdate, Permission::RoleManage]);
+        let all = access.narrowed(to, None);
+        assert!(all.in_project(here).contains(Permission::ScriptUpdate));
+        assert!(!all.in_project(there).contains(Permission::ScriptUpdate));
+        assert!(!all.somewhere(Permission::ScriptRead) && !all.somewhere(Permission::RoleManage));
+        let read = PermissionSet::from_iter([Permission::ScriptRead, Permission::RoleRead]);
+        let one = access.narrowed(read, Some(there));
+        assert_eq!(
+            one.projects(Permission::ScriptRead),
+            Projects::Only(vec![there])
+        );
+        assert!(
+            !one.somewhere(Permission::RoleRead),
+            "it is not of a project"
+        );
+        assert!(access.covers(&all) && access.covers(&one));
     }
 
     #[test]

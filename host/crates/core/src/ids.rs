@@ -73,6 +73,8 @@ typed_ids! {
     ComponentKeyId;
     /// A named set of permissions.
     RoleId;
+    /// A key by which a machine calls the API.
+    ApiKeyId;
     /// A link by which somebody may join an organization.
     InvitationId;
 }

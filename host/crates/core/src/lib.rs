@@ -21,8 +21,8 @@ pub use component::{
     Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
 };
 pub use ids::{
-    ComponentId, ComponentKeyId, ExecutionId, InvitationId, OrgId, ProjectId, RoleId, ScriptId,
-    ScriptVersionId, SessionId, TemplateId, UserId,
+    ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, InvitationId, OrgId, ProjectId, RoleId,
+    ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,

@@ -41,7 +41,8 @@ permissions! {
     OrganizationUpdate = "organization:update", "Rename the organization";
     OrganizationDelete = "organization:delete", "Delete the organization, or hand it to another owner";
     UserRead = "user:read", "See the members and their roles";
-    UserManage = "user:manage", "Invite and remove members, and give them roles";
+    UserManage = "user:manage", "Invite and remove members, give them roles, and end their keys";
+    ApiKeyCreate = "api_key:create", "Make keys for machines, which may do no more than their maker";
     RoleRead = "role:read", "See the roles";
     RoleManage = "role:manage", "Make, change and delete roles of the organization";
     ProjectCreate = "project:create", "Make projects";
@@ -106,6 +107,12 @@ impl PermissionSet {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Its permissions, in the order of [`Permission::ALL`].
@@ -180,6 +187,7 @@ impl BuiltInRole {
             | P::ComponentDelete => self != Self::Viewer,
             P::OrganizationRead
             | P::UserRead
+            | P::ApiKeyCreate
             | P::RoleRead
             | P::ScriptRead
             | P::ExecutionRead

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod accounts;
+mod api_keys;
 mod blocked_components;
 mod component_blobs;
 mod component_keys;
@@ -36,6 +37,7 @@ pub mod testing;
 mod versions;
 
 pub use accounts::{Login, NewUser, Registration, User};
+pub use api_keys::{ApiKey, ApiKeyCreated, KeyCaller, NewApiKey};
 pub use blocked_components::BlockedComponent;
 pub use component_blobs::{CHUNK_BYTES, NewChunk};
 pub use component_keys::{ComponentKey, NewComponentKey};
@@ -64,6 +66,7 @@ pub use versions::{VersionKind, VersionProgram, VersionSummary};
 pub fn all_sql() -> Vec<&'static str> {
     [
         accounts::ALL_SQL,
+        api_keys::ALL_SQL,
         blocked_components::ALL_SQL,
         component_blobs::ALL_SQL,
         component_keys::ALL_SQL,

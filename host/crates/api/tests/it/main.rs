@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 mod accounts;
+mod api_keys;
 mod blocked_components;
 mod component_scripts;
 mod components;

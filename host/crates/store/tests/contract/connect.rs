@@ -71,6 +71,7 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "api_keys",
             "user_roles",
             "role_permissions",
             "permissions",

@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod api_keys;
 mod catch_up;
 mod component_bytes;
 mod component_keys;

@@ -91,7 +91,7 @@ impl RoleBody {
     }
 }
 
-fn read_permissions(names: &[String], errors: &mut Vec<FieldError>) -> PermissionSet {
+pub(crate) fn read_permissions(names: &[String], errors: &mut Vec<FieldError>) -> PermissionSet {
     let mut set = Vec::new();
     for (place, name) in names.iter().enumerate() {
         match name.parse() {
