@@ -22,7 +22,7 @@ pub(crate) struct Register {
     username: String,
     #[schema(example = "anna@example.com")]
     email: String,
-    /// 8 to 256 characters.
+    /// 8 to 256 characters, and none that everybody would guess.
     password: String,
 }
 
@@ -80,11 +80,15 @@ fn check(body: &Register) -> Vec<FieldError> {
     if !is_email(&body.email) {
         errors.push(FieldError::new("/email", "this is not an e-mail address"));
     }
-    errors.extend(password::check_new(&body.password, &body.username, &body.email).err());
+    let owner = password::Owner {
+        username: &body.username,
+        email: &body.email,
+    };
+    errors.extend(password::check_new(&body.password, "/password", &owner).err());
     errors
 }
 
-fn is_username(text: &str) -> bool {
+pub(crate) fn is_username(text: &str) -> bool {
     (2..=64).contains(&text.len())
         && text
             .bytes()
@@ -92,7 +96,7 @@ fn is_username(text: &str) -> bool {
 }
 
 /// As much as can be told without sending a mail to it: RFC 5321 section 4.5.3.1 for the lengths.
-fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
     };
