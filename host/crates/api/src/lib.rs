@@ -6,7 +6,9 @@
 //! sandbox and the scheduler are the traits [`ScriptEngine`] and [`ComponentEngine`]; the adapter is
 //! the host's.
 
+mod attempts;
 mod auth;
+mod client_address;
 mod engine;
 mod extract;
 mod health;
@@ -19,6 +21,7 @@ mod problem;
 mod router;
 mod signature;
 mod state;
+mod throttle;
 mod tokens;
 mod uploads;
 mod v1;

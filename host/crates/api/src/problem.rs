@@ -209,6 +209,18 @@ impl Problem {
         }
     }
 
+    /// 429: guesses, and the same whether there is anything to guess.
+    pub(crate) fn too_many_attempts(wait: chrono::TimeDelta) -> Self {
+        // Rounded up, so that an attempt after that time is let in.
+        let seconds = ((wait.num_milliseconds() + 999) / 1_000).clamp(1, 3_600);
+        let detail = format!("too many attempts failed; try again in {seconds} seconds");
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            retry_after: u16::try_from(seconds).ok(),
+            ..Self::new(status, "too-many-attempts", "Too many attempts", detail)
+        }
+    }
+
     /// 500 with a fixed text. The cause is logged here, once.
     pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(cause), "a request failed");

@@ -6,7 +6,10 @@ use chrono::TimeDelta;
 use vedette_core::Clock;
 use vedette_store::Store;
 
-use crate::{ScriptEngine, TokenKeys, manual_runs::ManualRuns, password::Hasher, uploads::Uploads};
+use crate::{
+    ScriptEngine, TokenKeys, attempts::Attempts, manual_runs::ManualRuns, password::Hasher,
+    uploads::Uploads,
+};
 
 /// Who may register after the first user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,7 @@ pub struct ApiState {
     pub(crate) keys: Arc<TokenKeys>,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) hasher: Hasher,
+    pub(crate) attempts: Attempts,
     pub(crate) manual_runs: ManualRuns,
     pub(crate) uploads: Uploads,
 }
@@ -80,6 +84,7 @@ impl ApiState {
         Self {
             store,
             engine,
+            attempts: Attempts::new(clock.clone()),
             clock,
             keys: Arc::new(keys),
             config: Arc::new(config),

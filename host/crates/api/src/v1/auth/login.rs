@@ -7,7 +7,9 @@ use vedette_core::SessionId;
 use vedette_store::NewSession;
 
 use super::{RefreshToken, Tokens};
-use crate::{ApiState, extract::JsonBody, password::Checked, problem::Problem};
+use crate::{
+    ApiState, client_address::ClientAddress, extract::JsonBody, password::Checked, problem::Problem,
+};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,15 +21,19 @@ pub(crate) struct Login {
 }
 
 /// Signs in
+///
+/// Attempts that fail are counted by name and by address; of too many, all are refused for a while.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = Login,
     responses((status = 200, body = Tokens), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 413, body = Problem),
-        (status = 415, body = Problem), (status = 422, body = Problem)))]
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn login(
     State(state): State<ApiState>,
+    from: ClientAddress,
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Json<Tokens>, Problem> {
     let Login { username, password } = body;
+    let attempt = state.attempts.at_login(&username, from).await?;
     let found = if is_plausible(&username) {
         state.store.find_login(&username).await?
     } else {
@@ -36,11 +42,18 @@ pub(crate) async fn login(
     // It may be long, and the next step may take a while.
     drop(username);
     let hash = found.as_ref().map(|found| found.password_hash.clone());
-    let checked = state.hasher.check(password, hash).await?;
+    let checked = match state.hasher.check(password, hash).await {
+        Ok(checked) => checked,
+        Err(busy) => {
+            attempt.cancel().await;
+            return Err(busy.into());
+        }
+    };
     let Some(found) = found.filter(|found| checked != Checked::Wrong && !found.user.is_disabled)
     else {
         return Err(Problem::wrong_credentials());
     };
+    attempt.succeed().await;
     if let Checked::Rehashed(hash) = checked {
         state
             .store
@@ -62,8 +75,8 @@ pub(crate) async fn login(
     Tokens::issue(&state, found.user.id, &refresh).map(Json)
 }
 
-/// Whether a text could be a name or an address at all. PostgreSQL fails on a NUL, which must
-/// look like any other unknown user.
+/// Whether a text could be a name or an address at all: they are ASCII. PostgreSQL fails on a NUL,
+/// which must look like any other unknown user.
 fn is_plausible(text: &str) -> bool {
-    text.len() <= 254 && !text.contains('\0')
+    text.len() <= 254 && text.is_ascii() && !text.contains('\0')
 }
