@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
-use vedette_core::Clock;
+use vedette_core::{Clock, UserId};
 
 use crate::{
     client_address::ClientAddress,
@@ -59,6 +59,12 @@ impl Attempts {
     ) -> Result<Attempt, Problem> {
         let name = key("login", name.to_lowercase().as_bytes());
         self.take(Some(name), Some(of_address(from))).await
+    }
+
+    /// Somebody who is signed in gives the password or a code once more: it might not be the owner.
+    pub(crate) async fn at_password(&self, user: UserId) -> Result<Attempt, Problem> {
+        let user = key("password", user.as_uuid().as_bytes());
+        self.take(Some(user), None).await
     }
 
     /// Somebody comes with a token that is as good as a password.

@@ -9,6 +9,7 @@
 mod attempts;
 mod auth;
 mod client_address;
+mod confirm;
 mod engine;
 mod extract;
 mod health;

@@ -57,7 +57,13 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::auth::login::login))
         .routes(routes!(v1::auth::refresh::refresh))
         .routes(routes!(v1::auth::logout::logout))
-        .routes(routes!(v1::users::me::get_me))
+        .routes(routes!(
+            v1::users::me::get_me,
+            v1::users::me::update::update_me
+        ))
+        .routes(routes!(v1::users::me::password::change_password))
+        .routes(routes!(v1::users::me::sessions::list::list_sessions))
+        .routes(routes!(v1::users::me::sessions::delete::revoke_session))
         .routes(routes!(v1::script_templates::list::list_script_templates))
         .routes(routes!(v1::script_templates::get::get_script_template))
         .routes(routes!(

@@ -118,7 +118,6 @@ const FIND_LOGIN: &str = "SELECT users.id, users.username, users.email, users.is
     FROM users JOIN memberships ON memberships.user_id = users.id \
     WHERE LOWER(users.username) = LOWER($1) OR LOWER(users.email) = LOWER($1) \
     ORDER BY memberships.created_at, memberships.org_id LIMIT 1";
-const UPDATE_PASSWORD: &str = "UPDATE users SET password_hash = $1 WHERE id = $2";
 const DEFAULT_PROJECT: &str = "SELECT id FROM projects WHERE org_id = $1 ORDER BY id LIMIT 1";
 
 #[cfg(feature = "testing")]
@@ -130,7 +129,6 @@ pub(crate) const ALL_SQL: &[&str] = &[
     INSERT_PROJECT,
     HAS_USERNAME,
     FIND_LOGIN,
-    UPDATE_PASSWORD,
     DEFAULT_PROJECT,
 ];
 
@@ -247,14 +245,6 @@ impl Store {
             })
         })
         .transpose()
-    }
-
-    /// Replaces a password's hash, in PHC format.
-    pub async fn update_password_hash(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
-        in_tx!(self, tx => {
-            sqlx::query(UPDATE_PASSWORD).bind(hash).bind(user.as_uuid()).execute(&mut *tx).await?;
-        });
-        Ok(())
     }
 
     /// The project that scripts belong to when none is named.

@@ -18,6 +18,8 @@ mod dialect;
 mod error;
 mod executions;
 mod page;
+mod passwords;
+mod profiles;
 mod record;
 mod recordings;
 mod replaced;
@@ -42,6 +44,7 @@ pub use db::Store;
 pub use error::StoreError;
 pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
+pub use profiles::SessionSummary;
 pub use record::{FinishedSlot, RecordResult};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
 pub use sessions::{Caller, NewSession};
@@ -61,6 +64,8 @@ pub fn all_sql() -> Vec<&'static str> {
         components::ALL_SQL,
         deletion::ALL_SQL,
         executions::ALL_SQL,
+        passwords::ALL_SQL,
+        profiles::ALL_SQL,
         recordings::ALL_SQL,
         retention::ALL_SQL,
         scripts::ALL_SQL,

@@ -40,7 +40,7 @@ pub struct Caller {
     pub role: Role,
 }
 
-const INSERT_SESSION: &str = "INSERT INTO sessions \
+pub(crate) const INSERT_SESSION: &str = "INSERT INTO sessions \
     (id, user_id, org_id, refresh_token_hash, created_at, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
 const FIND_CALLER: &str = "SELECT users.id, users.username, users.email, users.is_admin, \

@@ -11,6 +11,7 @@ mod engine;
 mod hostile;
 mod http;
 mod isolation;
+mod profile;
 mod rollback;
 mod runs;
 mod scripts;

@@ -10,6 +10,8 @@ mod components;
 mod connect;
 mod executions;
 mod foreign_hands;
+mod passwords;
+mod profiles;
 mod races;
 mod recordings;
 mod schema;

@@ -54,12 +54,10 @@ pub(crate) async fn login(
         return Err(Problem::wrong_credentials());
     };
     attempt.succeed().await;
-    if let Checked::Rehashed(hash) = checked {
-        state
-            .store
-            .update_password_hash(found.user.id, &hash)
-            .await?;
-    }
+    let new_hash = match &checked {
+        Checked::Rehashed(hash) => hash,
+        _ => &found.password_hash,
+    };
     let now = state.clock.now();
     let session_id = SessionId::generate(state.clock.as_ref());
     let refresh = RefreshToken::generate(session_id)?;
@@ -71,8 +69,16 @@ pub(crate) async fn login(
         created_at: now,
         expires_at: now + state.config.session_lifetime,
     };
-    state.store.create_session(session).await?;
-    Tokens::issue(&state, found.user.id, &refresh).map(Json)
+    let is_begun = state
+        .store
+        .sign_in(session, &found.password_hash, new_hash)
+        .await?;
+    if is_begun {
+        Tokens::issue(&state, found.user.id, &refresh).map(Json)
+    } else {
+        // Changed, or disabled, while it was being checked.
+        Err(Problem::wrong_credentials())
+    }
 }
 
 /// Whether a text could be a name or an address at all: they are ASCII. PostgreSQL fails on a NUL,

@@ -1,4 +1,8 @@
-//! `GET /api/v1/users/me`
+//! `GET /api/v1/users/me`, and what lies below.
+
+pub(crate) mod password;
+pub(crate) mod sessions;
+pub(crate) mod update;
 
 use axum::Json;
 

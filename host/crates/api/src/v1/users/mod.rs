@@ -1,6 +1,7 @@
 //! Users.
 
 pub(crate) mod me;
+pub(crate) mod names;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
