@@ -18,6 +18,7 @@ mod dialect;
 mod error;
 mod executions;
 mod page;
+mod password_resets;
 mod passwords;
 mod profiles;
 mod record;
@@ -30,6 +31,7 @@ mod slots;
 mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod user_administration;
 mod versions;
 
 pub use accounts::{Login, NewUser, Registration, Role, User};
@@ -44,12 +46,14 @@ pub use db::Store;
 pub use error::StoreError;
 pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
+pub use password_resets::NewPasswordReset;
 pub use profiles::SessionSummary;
 pub use record::{FinishedSlot, RecordResult};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};
+pub use user_administration::{ChangedUser, UserChange};
 pub use versions::{VersionKind, VersionProgram, VersionSummary};
 
 /// Every SQL text of the crate, so that a test can prepare each on both databases.
@@ -64,6 +68,7 @@ pub fn all_sql() -> Vec<&'static str> {
         components::ALL_SQL,
         deletion::ALL_SQL,
         executions::ALL_SQL,
+        password_resets::ALL_SQL,
         passwords::ALL_SQL,
         profiles::ALL_SQL,
         recordings::ALL_SQL,
@@ -72,6 +77,7 @@ pub fn all_sql() -> Vec<&'static str> {
         sessions::ALL_SQL,
         slots::ALL_SQL,
         templates::ALL_SQL,
+        user_administration::ALL_SQL,
         versions::ALL_SQL,
     ]
     .concat()

@@ -10,6 +10,7 @@ use vedette_core::{SessionId, UserId};
 use crate::{
     NewSession, Store, StoreError,
     db::{in_tx, on_db},
+    password_resets::DELETE_RESET_OF_USER,
     sessions::INSERT_SESSION,
 };
 
@@ -65,7 +66,7 @@ impl Store {
     }
 
     /// Changes a password from the one behind `seen_hash`, and ends all sessions of the user but
-    /// the one that asks. `false`: it was changed since.
+    /// the one that asks, and the link that would set another one. `false`: it was changed since.
     pub async fn change_password(
         &self,
         user: UserId,
@@ -75,6 +76,8 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         in_tx!(self, tx => {
+            // First, as in all transactions that come to both: they must not lock each other out.
+            sqlx::query(DELETE_RESET_OF_USER).bind(user.as_uuid()).execute(&mut *tx).await?;
             let users = sqlx::query(CHANGE_PASSWORD)
                 .bind(user.as_uuid())
                 .bind(seen_hash)

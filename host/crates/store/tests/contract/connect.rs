@@ -85,6 +85,7 @@ async fn several_nodes_may_migrate_at_once() {
             "scripts",
             "component_blobs",
             "script_templates",
+            "password_resets",
             "projects",
             "sessions",
             "memberships",

@@ -17,6 +17,7 @@ mod recordings;
 mod schema;
 mod scripts;
 mod slots;
+mod user_administration;
 mod versions;
 
 use chrono::{DateTime, TimeDelta, Utc};
