@@ -51,6 +51,8 @@ pub(crate) enum Action {
     ManageComponentKeys,
     /// Forbid components in the whole installation.
     BlockComponents,
+    /// See and change all users of the installation.
+    ManageUsers,
 }
 
 /// Lets the caller go on, or says what is missing.
@@ -68,7 +70,7 @@ pub(crate) fn authorize(caller: &Caller, action: Action) -> Result<(), Problem> 
                 format!("the role `{role}` may not manage keys; ask an owner for `admin`")
             })
         }
-        Action::BlockComponents => allow(caller.user.is_admin, || {
+        Action::BlockComponents | Action::ManageUsers => allow(caller.user.is_admin, || {
             "this is for administrators of the installation".to_owned()
         }),
     }

@@ -14,6 +14,7 @@ mod engine;
 mod extract;
 mod health;
 mod json;
+mod link_token;
 mod manual_runs;
 mod openapi;
 mod parameters;

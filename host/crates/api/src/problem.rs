@@ -143,6 +143,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "in-use", "In use", detail)
     }
 
+    /// 409: the installation would be left to itself.
+    pub(crate) fn last_administrator() -> Self {
+        let detail = "this is the last administrator who can sign in; make another one first";
+        let title = "The last administrator";
+        Self::new(StatusCode::CONFLICT, "last-administrator", title, detail)
+    }
+
     /// 412: somebody else was faster.
     pub(crate) fn stale() -> Self {
         let detail = "the object was changed since; read it again and repeat with its new ETag";

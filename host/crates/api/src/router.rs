@@ -57,6 +57,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::auth::login::login))
         .routes(routes!(v1::auth::refresh::refresh))
         .routes(routes!(v1::auth::logout::logout))
+        .routes(routes!(v1::auth::password_reset::reset_password))
+        .routes(routes!(v1::users::list::list_users))
+        .routes(routes!(v1::users::update::update_user))
+        .routes(routes!(v1::users::password_reset::create_password_reset))
         .routes(routes!(
             v1::users::me::get_me,
             v1::users::me::update::update_me

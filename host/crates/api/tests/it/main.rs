@@ -18,4 +18,5 @@ mod scripts;
 mod sessions;
 mod signatures;
 mod throttling;
+mod users;
 mod world;
