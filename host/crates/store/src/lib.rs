@@ -26,6 +26,7 @@ mod recordings;
 mod replaced;
 mod retention;
 mod scripts;
+mod second_factors;
 mod sessions;
 mod slots;
 mod templates;
@@ -50,6 +51,7 @@ pub use password_resets::NewPasswordReset;
 pub use profiles::SessionSummary;
 pub use record::{FinishedSlot, RecordResult};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
+pub use second_factors::TotpKey;
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};
@@ -74,6 +76,7 @@ pub fn all_sql() -> Vec<&'static str> {
         recordings::ALL_SQL,
         retention::ALL_SQL,
         scripts::ALL_SQL,
+        second_factors::ALL_SQL,
         sessions::ALL_SQL,
         slots::ALL_SQL,
         templates::ALL_SQL,

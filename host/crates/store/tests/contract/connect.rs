@@ -86,6 +86,8 @@ async fn several_nodes_may_migrate_at_once() {
             "component_blobs",
             "script_templates",
             "password_resets",
+            "recovery_codes",
+            "totp_keys",
             "projects",
             "sessions",
             "memberships",

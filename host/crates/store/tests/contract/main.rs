@@ -16,6 +16,7 @@ mod races;
 mod recordings;
 mod schema;
 mod scripts;
+mod second_factors;
 mod slots;
 mod user_administration;
 mod versions;
