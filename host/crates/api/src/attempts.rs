@@ -67,6 +67,13 @@ impl Attempts {
         self.take(Some(user), None).await
     }
 
+    /// Somebody who has the password gives a code of the second factor. It is counted apart, because
+    /// the password that was right makes good for wrong ones only.
+    pub(crate) async fn at_code(&self, user: UserId) -> Result<Attempt, Problem> {
+        let user = key("code", user.as_uuid().as_bytes());
+        self.take(Some(user), None).await
+    }
+
     /// Somebody comes with a token that is as good as a password.
     pub(crate) async fn at_token(&self, from: ClientAddress) -> Result<Attempt, Problem> {
         self.take(None, Some(of_address(from))).await

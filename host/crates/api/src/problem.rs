@@ -98,6 +98,12 @@ impl Problem {
         )
     }
 
+    /// 401 of a login whose password was right.
+    pub(crate) fn second_factor_required(detail: &str) -> Self {
+        let status = StatusCode::UNAUTHORIZED;
+        Self::new(status, "second-factor-required", "A code is needed", detail)
+    }
+
     /// 403.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)

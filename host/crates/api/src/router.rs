@@ -66,6 +66,13 @@ fn routes() -> OpenApiRouter<ApiState> {
             v1::users::me::update::update_me
         ))
         .routes(routes!(v1::users::me::password::change_password))
+        .routes(routes!(
+            v1::users::me::totp::get::get_totp,
+            v1::users::me::totp::create::create_totp
+        ))
+        .routes(routes!(v1::users::me::totp::confirm::confirm_totp))
+        .routes(routes!(v1::users::me::totp::remove::remove_totp))
+        .routes(routes!(v1::users::totp::remove_user_totp))
         .routes(routes!(v1::users::me::sessions::list::list_sessions))
         .routes(routes!(v1::users::me::sessions::delete::revoke_session))
         .routes(routes!(v1::script_templates::list::list_script_templates))

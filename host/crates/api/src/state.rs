@@ -7,8 +7,8 @@ use vedette_core::Clock;
 use vedette_store::Store;
 
 use crate::{
-    ScriptEngine, TokenKeys, attempts::Attempts, manual_runs::ManualRuns, password::Hasher,
-    uploads::Uploads,
+    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
+    password::Hasher, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -65,6 +65,7 @@ pub struct ApiState {
     pub(crate) engine: Arc<dyn ScriptEngine>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<TokenKeys>,
+    pub(crate) seals: Arc<dyn SealBox>,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) hasher: Hasher,
     pub(crate) attempts: Attempts,
@@ -73,12 +74,13 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Puts together what the handlers share.
+    /// Puts together what the handlers share. `keys` sign tokens, `seals` keeps second factors.
     pub fn new(
         store: Store,
         engine: Arc<dyn ScriptEngine>,
         clock: Arc<dyn Clock>,
         keys: TokenKeys,
+        seals: Arc<dyn SealBox>,
         config: ApiConfig,
     ) -> Self {
         Self {
@@ -87,6 +89,7 @@ impl ApiState {
             attempts: Attempts::new(clock.clone()),
             clock,
             keys: Arc::new(keys),
+            seals,
             config: Arc::new(config),
             hasher: Hasher::new(),
             manual_runs: ManualRuns::default(),

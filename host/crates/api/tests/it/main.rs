@@ -15,6 +15,7 @@ mod profile;
 mod rollback;
 mod runs;
 mod scripts;
+mod second_factors;
 mod sessions;
 mod signatures;
 mod throttling;

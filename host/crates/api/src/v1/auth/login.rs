@@ -8,7 +8,12 @@ use vedette_store::NewSession;
 
 use super::{RefreshToken, Tokens};
 use crate::{
-    ApiState, client_address::ClientAddress, extract::JsonBody, password::Checked, problem::Problem,
+    ApiState,
+    client_address::ClientAddress,
+    extract::JsonBody,
+    password::Checked,
+    problem::Problem,
+    second_factor::{self, Codes, Judged},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -18,10 +23,17 @@ pub(crate) struct Login {
     #[schema(example = "anna")]
     username: String,
     password: String,
+    /// Of users who have a second factor: six digits, as the app shows them.
+    #[schema(example = "287082")]
+    totp_code: Option<String>,
+    /// Instead of such a code, when the app is lost. Each is good once.
+    recovery_code: Option<String>,
 }
 
 /// Signs in
 ///
+/// Of a user who has a second factor the answer to the right password is 401 with the type
+/// `urn:vedette:problem:second-factor-required`; send the same once more, with a code.
 /// Attempts that fail are counted by name and by address; of too many, all are refused for a while.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = Login,
     responses((status = 200, body = Tokens), (status = 400, body = Problem),
@@ -32,7 +44,16 @@ pub(crate) async fn login(
     from: ClientAddress,
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Json<Tokens>, Problem> {
-    let Login { username, password } = body;
+    let Login {
+        username,
+        password,
+        totp_code,
+        recovery_code,
+    } = body;
+    let codes = Codes {
+        totp_code,
+        recovery_code,
+    };
     let attempt = state.attempts.at_login(&username, from).await?;
     let found = if is_plausible(&username) {
         state.store.find_login(&username).await?
@@ -53,7 +74,18 @@ pub(crate) async fn login(
     else {
         return Err(Problem::wrong_credentials());
     };
-    attempt.succeed().await;
+    match second_factor::judge(&state, found.user.id, codes).await? {
+        Judged::NotNeeded | Judged::Right => attempt.succeed().await,
+        Judged::Missing => {
+            attempt.cancel().await;
+            let detail = "send the login once more, with `totp_code` or `recovery_code`";
+            return Err(Problem::second_factor_required(detail));
+        }
+        Judged::Wrong => {
+            let detail = "the code is not right, or was used before";
+            return Err(Problem::second_factor_required(detail));
+        }
+    }
     let new_hash = match &checked {
         Checked::Rehashed(hash) => hash,
         _ => &found.password_hash,

@@ -2,6 +2,7 @@
 
 pub(crate) mod password;
 pub(crate) mod sessions;
+pub(crate) mod totp;
 pub(crate) mod update;
 
 use axum::Json;

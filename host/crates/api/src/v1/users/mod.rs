@@ -4,6 +4,7 @@ pub(crate) mod list;
 pub(crate) mod me;
 pub(crate) mod names;
 pub(crate) mod password_reset;
+pub(crate) mod totp;
 pub(crate) mod update;
 
 use chrono::{DateTime, Utc};
