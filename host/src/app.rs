@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use axum::Router;
 use chrono::{DateTime, Utc};
-use vedette_api::{ApiConfig, ApiState, Registration};
+use vedette_api::{ApiConfig, ApiState, KeySealBox, Registration};
 use vedette_core::{Clock, SystemClock};
 use vedette_egress::{Guard, Policy};
 #[cfg(target_os = "linux")]
@@ -54,6 +54,7 @@ impl App {
         let lock = lock(folder)?;
         let key_folder = folder.join("keys");
         let token_keys = keys::token_keys(&key_folder)?;
+        let seals = Arc::new(KeySealBox::new(keys::accounts_key(&key_folder)?));
         let cache = ArtifactCache::new(folder.join("cache"), keys::cache_key(&key_folder)?);
         let store = Store::connect(&config.database_url())
             .await
@@ -104,7 +105,14 @@ impl App {
             scheduler_config,
         );
         engine.set_scheduler(scheduler.clone());
-        let api = ApiState::new(store.clone(), engine, clock, token_keys, api_config(config));
+        let api = ApiState::new(
+            store.clone(),
+            engine,
+            clock,
+            token_keys,
+            seals,
+            api_config(config),
+        );
         let router = vedette_api::router(api.clone());
         Ok(Self {
             store,

@@ -13,6 +13,7 @@ use vedette_api::TokenKeys;
 /// Name of the first token key; a later one sorts after it.
 const FIRST_TOKEN_KEY: &str = "jwt-1.key";
 const CACHE_KEY: &str = "cache.key";
+const ACCOUNTS_KEY: &str = "accounts.key";
 
 /// Makes a folder that is its owner's only.
 pub(crate) fn private_folder(path: &Path) -> anyhow::Result<()> {
@@ -48,6 +49,12 @@ pub(crate) fn token_keys(folder: &Path) -> anyhow::Result<TokenKeys> {
 pub(crate) fn cache_key(folder: &Path) -> anyhow::Result<[u8; 32]> {
     private_folder(folder)?;
     read_or_make(&folder.join(CACHE_KEY))
+}
+
+/// The key under which second factors are kept.
+pub(crate) fn accounts_key(folder: &Path) -> anyhow::Result<[u8; 32]> {
+    private_folder(folder)?;
+    read_or_make(&folder.join(ACCOUNTS_KEY))
 }
 
 /// Reads a key of 32 bytes in hex, or makes it. Of two processes that make it at once, one wins

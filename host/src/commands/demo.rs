@@ -2,7 +2,7 @@
 
 mod target;
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use axum::{
@@ -76,7 +76,9 @@ async fn show(config: Config, seconds: Option<u64>) -> anyhow::Result<ExitCode> 
         period = target::PERIOD.as_secs(),
         token = api.token,
     ));
-    let server = axum::serve(listener, app.router.clone());
+    let router = app.router.clone();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service);
     let listening = tokio::spawn(server.into_future());
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     tokio::select! {

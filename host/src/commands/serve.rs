@@ -1,6 +1,7 @@
 //! `vedette serve`
 
 use std::{
+    net::SocketAddr,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -57,7 +58,8 @@ pub(crate) async fn run_until_stopped(app: App, listener: TcpListener) -> anyhow
     let router = app.router.clone();
     let mut until = stopped.clone();
     let server = tokio::spawn(async move {
-        axum::serve(listener, router)
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service)
             .with_graceful_shutdown(async move {
                 // An error means that the sender is gone: the end as well.
                 let _ = until.wait_for(|stopped| *stopped).await;

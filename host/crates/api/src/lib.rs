@@ -6,25 +6,36 @@
 //! sandbox and the scheduler are the traits [`ScriptEngine`] and [`ComponentEngine`]; the adapter is
 //! the host's.
 
+mod attempts;
 mod auth;
+mod client_address;
+mod confirm;
 mod engine;
 mod extract;
 mod health;
 mod json;
+mod link_token;
 mod manual_runs;
 mod openapi;
 mod parameters;
 mod password;
 mod problem;
+mod recovery;
 mod router;
+mod routes;
+mod seal;
+mod second_factor;
 mod signature;
 mod state;
+mod throttle;
 mod tokens;
+mod totp;
 mod uploads;
 mod v1;
 
 pub use bytes::Bytes;
 pub use engine::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 pub use router::{openapi, router};
+pub use seal::{KeySealBox, SealBox, SealError};
 pub use state::{ApiConfig, ApiState, Registration};
 pub use tokens::{KeyError, TokenKeys};

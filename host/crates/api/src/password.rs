@@ -1,4 +1,6 @@
-//! Passwords: argon2id by OWASP's parameters, few at a time.
+//! Passwords: argon2id by OWASP's parameters, few at a time. Which are accepted says `policy`.
+
+mod policy;
 
 use std::sync::Arc;
 
@@ -7,7 +9,9 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::Problem;
+
+pub(crate) use policy::{Owner, check_new};
 
 /// Hashes at once: each takes 19 MiB and a core, and a flood of logins must not take them all.
 const CONCURRENT_HASHES: usize = 2;
@@ -16,7 +20,7 @@ const CONCURRENT_HASHES: usize = 2;
 /// senders have long gone.
 const MOST_WAITING: usize = 64;
 
-/// Bounds of a password, in characters. No other rule: length is what counts.
+/// Bounds of a password, in characters.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
 /// A hash that no password has, so that an unknown user takes as long as a known one.
@@ -130,24 +134,6 @@ fn is_current(stored: &str) -> bool {
             && params.t_cost() == wanted.t_cost()
             && params.p_cost() == wanted.p_cost()
     })
-}
-
-/// Accepts a new password.
-pub(crate) fn check_new(password: &str, username: &str, email: &str) -> Result<(), FieldError> {
-    let length = password.chars().count();
-    let (least, most) = (LENGTH.start(), LENGTH.end());
-    if !LENGTH.contains(&length) {
-        let detail = format!("a password has {least} to {most} characters");
-        return Err(FieldError::new("/password", detail));
-    }
-    let lower = password.to_lowercase();
-    if lower == username.to_lowercase() || lower == email.to_lowercase() {
-        return Err(FieldError::new(
-            "/password",
-            "the password must not be the name or the address",
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

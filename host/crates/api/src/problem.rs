@@ -98,6 +98,12 @@ impl Problem {
         )
     }
 
+    /// 401 of a login whose password was right.
+    pub(crate) fn second_factor_required(detail: &str) -> Self {
+        let status = StatusCode::UNAUTHORIZED;
+        Self::new(status, "second-factor-required", "A code is needed", detail)
+    }
+
     /// 403.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
@@ -169,6 +175,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "in-use", "In use", detail)
     }
 
+    /// 409: the installation would be left to itself.
+    pub(crate) fn last_administrator() -> Self {
+        let detail = "this is the last administrator who can sign in; make another one first";
+        let title = "The last administrator";
+        Self::new(StatusCode::CONFLICT, "last-administrator", title, detail)
+    }
+
     /// 412: somebody else was faster.
     pub(crate) fn stale() -> Self {
         let detail = "the object was changed since; read it again and repeat with its new ETag";
@@ -232,6 +245,18 @@ impl Problem {
             error_class: Some(ErrorClass::QuotaExceeded),
             retry_after: Some(retry_after),
             ..Self::new(status, "quota-exceeded", "A quota is used up", detail)
+        }
+    }
+
+    /// 429: guesses, and the same whether there is anything to guess.
+    pub(crate) fn too_many_attempts(wait: chrono::TimeDelta) -> Self {
+        // Rounded up, so that an attempt after that time is let in.
+        let seconds = ((wait.num_milliseconds() + 999) / 1_000).clamp(1, 3_600);
+        let detail = format!("too many attempts failed; try again in {seconds} seconds");
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            retry_after: u16::try_from(seconds).ok(),
+            ..Self::new(status, "too-many-attempts", "Too many attempts", detail)
         }
     }
 

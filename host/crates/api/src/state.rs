@@ -6,7 +6,10 @@ use chrono::TimeDelta;
 use vedette_core::Clock;
 use vedette_store::Store;
 
-use crate::{ScriptEngine, TokenKeys, manual_runs::ManualRuns, password::Hasher, uploads::Uploads};
+use crate::{
+    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
+    password::Hasher, uploads::Uploads,
+};
 
 /// Who may register after the first user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,26 +65,31 @@ pub struct ApiState {
     pub(crate) engine: Arc<dyn ScriptEngine>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<TokenKeys>,
+    pub(crate) seals: Arc<dyn SealBox>,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) hasher: Hasher,
+    pub(crate) attempts: Attempts,
     pub(crate) manual_runs: ManualRuns,
     pub(crate) uploads: Uploads,
 }
 
 impl ApiState {
-    /// Puts together what the handlers share.
+    /// Puts together what the handlers share. `keys` sign tokens, `seals` keeps second factors.
     pub fn new(
         store: Store,
         engine: Arc<dyn ScriptEngine>,
         clock: Arc<dyn Clock>,
         keys: TokenKeys,
+        seals: Arc<dyn SealBox>,
         config: ApiConfig,
     ) -> Self {
         Self {
             store,
             engine,
+            attempts: Attempts::new(clock.clone()),
             clock,
             keys: Arc::new(keys),
+            seals,
             config: Arc::new(config),
             hasher: Hasher::new(),
             manual_runs: ManualRuns::default(),

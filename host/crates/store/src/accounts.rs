@@ -88,16 +88,9 @@ const FIND_LOGIN: &str = "SELECT users.id, users.username, users.email, users.is
     AND organizations.delete_after IS NULL \
     WHERE LOWER(users.username) = LOWER($1) OR LOWER(users.email) = LOWER($1) \
     ORDER BY organizations.id IS NULL, memberships.created_at, memberships.org_id LIMIT 1";
-const UPDATE_PASSWORD: &str = "UPDATE users SET password_hash = $1 WHERE id = $2";
 
 #[cfg(feature = "testing")]
-pub(crate) const ALL_SQL: &[&str] = &[
-    COUNT_USERS,
-    INSERT_USER,
-    HAS_USERNAME,
-    FIND_LOGIN,
-    UPDATE_PASSWORD,
-];
+pub(crate) const ALL_SQL: &[&str] = &[COUNT_USERS, INSERT_USER, HAS_USERNAME, FIND_LOGIN];
 
 #[derive(FromRow)]
 struct LoginRow {
@@ -194,13 +187,5 @@ impl Store {
             org_id: row.org_id.map(OrgId::from_uuid),
             password_hash: row.password_hash,
         }))
-    }
-
-    /// Replaces a password's hash, in PHC format.
-    pub async fn update_password_hash(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
-        in_tx!(self, tx => {
-            sqlx::query(UPDATE_PASSWORD).bind(hash).bind(user.as_uuid()).execute(&mut *tx).await?;
-        });
-        Ok(())
     }
 }

@@ -22,6 +22,9 @@ mod invitations;
 mod members;
 mod organizations;
 mod page;
+mod password_resets;
+mod passwords;
+mod profiles;
 mod projects;
 mod record;
 mod recordings;
@@ -29,11 +32,13 @@ mod replaced;
 mod retention;
 mod roles;
 mod scripts;
+mod second_factors;
 mod sessions;
 mod slots;
 mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod user_administration;
 mod versions;
 
 pub use accounts::{Login, NewUser, Registration, User};
@@ -52,13 +57,17 @@ pub use invitations::{Invitation, Invited, NewInvitation};
 pub use members::{Grant, Member, MemberChange};
 pub use organizations::{NewOrganization, Organization};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
+pub use password_resets::NewPasswordReset;
+pub use profiles::SessionSummary;
 pub use projects::Project;
 pub use record::{FinishedSlot, RecordResult};
 pub use roles::{Deleted, Role, RoleContent, built_in_role_id};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
+pub use second_factors::TotpKey;
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};
+pub use user_administration::{ChangedUser, UserChange};
 pub use versions::{VersionKind, VersionProgram, VersionSummary};
 
 /// Every SQL text of the crate, so that a test can prepare each on both databases.
@@ -78,13 +87,18 @@ pub fn all_sql() -> Vec<&'static str> {
         members::ALL_SQL,
         organizations::ALL_SQL,
         projects::ALL_SQL,
+        password_resets::ALL_SQL,
+        passwords::ALL_SQL,
+        profiles::ALL_SQL,
         recordings::ALL_SQL,
         retention::ALL_SQL,
         roles::ALL_SQL,
         scripts::ALL_SQL,
+        second_factors::ALL_SQL,
         sessions::ALL_SQL,
         slots::ALL_SQL,
         templates::ALL_SQL,
+        user_administration::ALL_SQL,
         versions::ALL_SQL,
     ]
     .concat()

@@ -39,7 +39,7 @@ pub struct Caller {
     pub member: Option<(OrgId, Access)>,
 }
 
-const INSERT_SESSION: &str = "INSERT INTO sessions \
+pub(crate) const INSERT_SESSION: &str = "INSERT INTO sessions \
     (id, user_id, org_id, refresh_token_hash, created_at, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
 /// The organization is the session's only as long as the user belongs to it.

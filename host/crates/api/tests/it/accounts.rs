@@ -87,7 +87,14 @@ async fn all_that_is_wrong_is_told_together() {
         &long,
     ];
     let usernames = ["a", "anna!", "äää", "a@b.c", "a\0b", &"a".repeat(65)].map(|name| json!(name));
-    let passwords = ["short", "ANNA@example.com", &"x".repeat(257)].map(|password| json!(password));
+    let passwords = [
+        "short",
+        "ANNA@example.com",
+        &"x".repeat(257),
+        "PassWord123",
+        "Vedette2026",
+    ];
+    let passwords = passwords.map(|password| json!(password));
     let cases = usernames
         .into_iter()
         .map(|value| ("username", value))

@@ -12,6 +12,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("post", "/api/v1/auth/register"),
     ("post", "/api/v1/auth/login"),
     ("post", "/api/v1/auth/refresh"),
+    ("post", "/api/v1/auth/password-reset"),
 ];
 
 /// What users were promised, by name.
@@ -26,6 +27,19 @@ const PROMISED: &[(&str, &str)] = &[
     ("get", "/api/v1/permissions"),
     ("post", "/api/v1/roles"),
     ("post", "/api/v1/roles/{role_id}/permissions"),
+    ("put", "/api/v1/users/me"),
+    ("put", "/api/v1/users/me/password"),
+    ("get", "/api/v1/users/me/sessions"),
+    ("delete", "/api/v1/users/me/sessions/{session_id}"),
+    ("get", "/api/v1/users/me/totp"),
+    ("post", "/api/v1/users/me/totp"),
+    ("post", "/api/v1/users/me/totp/confirm"),
+    ("post", "/api/v1/users/me/totp/remove"),
+    ("delete", "/api/v1/admin/users/{user_id}/totp"),
+    ("get", "/api/v1/users"),
+    ("put", "/api/v1/admin/users/{user_id}"),
+    ("post", "/api/v1/admin/users/{user_id}/password-reset"),
+    ("post", "/api/v1/auth/password-reset"),
     ("get", "/api/v1/script-templates"),
     ("post", "/api/v1/scripts"),
     ("get", "/api/v1/scripts"),
@@ -148,16 +162,27 @@ fn every_operation_says_what_can_go_wrong() {
         );
         assert!(operation["summary"].is_string(), "{method} {path}");
         let listed = |status: &str| !operation["responses"][status].is_null();
+        // What asks for no token, and judges none that could be an access token.
+        let asks_nobody = [
+            "/health/live",
+            "/health/ready",
+            "/api/v1/auth/register",
+            "/api/v1/auth/password-reset",
+        ];
         assert_eq!(
             listed("401"),
-            path != "/health/live" && path != "/health/ready" && path != "/api/v1/auth/register",
+            !asks_nobody.contains(&path.as_str()),
             "{method} {path}"
         );
         assert_eq!(listed("500"), path.starts_with("/api/"), "{method} {path}");
         let has_body = !operation["requestBody"].is_null();
-        // A run takes no body, and says so to whoever sends one.
-        let refuses_body = path == "/api/v1/scripts/{script_id}/run"
-            || path == "/api/v1/organizations/{organization_id}/restore";
+        // They take no body, and say so to whoever sends one.
+        let refuses_body = [
+            "/api/v1/scripts/{script_id}/run",
+            "/api/v1/organizations/{organization_id}/restore",
+            "/api/v1/admin/users/{user_id}/password-reset",
+        ]
+        .contains(&path.as_str());
         for status in ["413", "422"] {
             let is_judged = has_body || refuses_body;
             assert_eq!(listed(status), is_judged, "{method} {path} {status}");

@@ -10,7 +10,7 @@ use axum::{
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use vedette_api::{ApiConfig, ApiState, Registration, TokenKeys, openapi, router};
+use vedette_api::{ApiConfig, ApiState, KeySealBox, Registration, TokenKeys, openapi, router};
 use vedette_core::{ManualClock, TemplateId};
 use vedette_store::{NewTemplate, testing::TestDatabase};
 
@@ -95,6 +95,7 @@ impl World {
             engine.clone(),
             clock.clone(),
             keys,
+            Arc::new(KeySealBox::new([8; 32])),
             config,
         );
         let document = serde_json::to_value(openapi()).unwrap();

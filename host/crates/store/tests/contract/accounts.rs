@@ -13,7 +13,6 @@ both_databases!(
     a_session_ends_in_every_way,
     a_used_refresh_token_ends_the_session,
     a_refresh_prolongs_the_session,
-    a_new_hash_replaces_the_old,
     each_organization_has_a_project_of_its_own,
 );
 
@@ -183,14 +182,6 @@ async fn a_refresh_prolongs_the_session(store: Store) {
             .await
             .unwrap()
     );
-}
-
-async fn a_new_hash_replaces_the_old(store: Store) {
-    let (anna, _) = (owner(&store, "anna").await, owner(&store, "bert").await);
-    store.update_password_hash(anna.user, "new").await.unwrap();
-    let hash = async |name| store.find_login(name).await.unwrap().unwrap().password_hash;
-    assert_eq!(hash("anna").await, "new");
-    assert_ne!(hash("bert").await, "new");
 }
 
 async fn each_organization_has_a_project_of_its_own(store: Store) {

@@ -12,11 +12,15 @@ mod components;
 mod connect;
 mod executions;
 mod foreign_hands;
+mod passwords;
+mod profiles;
 mod races;
 mod recordings;
 mod schema;
 mod scripts;
+mod second_factors;
 mod slots;
+mod user_administration;
 mod versions;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -7,7 +7,14 @@ use vedette_core::SessionId;
 use vedette_store::NewSession;
 
 use super::{RefreshToken, Tokens};
-use crate::{ApiState, extract::JsonBody, password::Checked, problem::Problem};
+use crate::{
+    ApiState,
+    client_address::ClientAddress,
+    extract::JsonBody,
+    password::Checked,
+    problem::Problem,
+    second_factor::{self, Codes, Judged},
+};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,18 +23,38 @@ pub(crate) struct Login {
     #[schema(example = "anna")]
     username: String,
     password: String,
+    /// Of users who have a second factor: six digits, as the app shows them.
+    #[schema(example = "287082")]
+    totp_code: Option<String>,
+    /// Instead of such a code, when the app is lost. Each is good once.
+    recovery_code: Option<String>,
 }
 
 /// Signs in
+///
+/// Of a user who has a second factor the answer to the right password is 401 with the type
+/// `urn:vedette:problem:second-factor-required`; send the same once more, with a code.
+/// Attempts that fail are counted by name and by address; of too many, all are refused for a while.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = Login,
     responses((status = 200, body = Tokens), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 413, body = Problem),
-        (status = 415, body = Problem), (status = 422, body = Problem)))]
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn login(
     State(state): State<ApiState>,
+    from: ClientAddress,
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Json<Tokens>, Problem> {
-    let Login { username, password } = body;
+    let Login {
+        username,
+        password,
+        totp_code,
+        recovery_code,
+    } = body;
+    let codes = Codes {
+        totp_code,
+        recovery_code,
+    };
+    let attempt = state.attempts.at_login(&username, from).await?;
     let found = if is_plausible(&username) {
         state.store.find_login(&username).await?
     } else {
@@ -36,17 +63,33 @@ pub(crate) async fn login(
     // It may be long, and the next step may take a while.
     drop(username);
     let hash = found.as_ref().map(|found| found.password_hash.clone());
-    let checked = state.hasher.check(password, hash).await?;
+    let checked = match state.hasher.check(password, hash).await {
+        Ok(checked) => checked,
+        Err(busy) => {
+            attempt.cancel().await;
+            return Err(busy.into());
+        }
+    };
     let Some(found) = found.filter(|found| checked != Checked::Wrong && !found.user.is_disabled)
     else {
         return Err(Problem::wrong_credentials());
     };
-    if let Checked::Rehashed(hash) = checked {
-        state
-            .store
-            .update_password_hash(found.user.id, &hash)
-            .await?;
+    match second_factor::judge(&state, found.user.id, codes).await? {
+        Judged::NotNeeded | Judged::Right => attempt.succeed().await,
+        Judged::Missing => {
+            attempt.cancel().await;
+            let detail = "send the login once more, with `totp_code` or `recovery_code`";
+            return Err(Problem::second_factor_required(detail));
+        }
+        Judged::Wrong => {
+            let detail = "the code is not right, or was used before";
+            return Err(Problem::second_factor_required(detail));
+        }
     }
+    let new_hash = match &checked {
+        Checked::Rehashed(hash) => hash,
+        _ => &found.password_hash,
+    };
     let now = state.clock.now();
     let session_id = SessionId::generate(state.clock.as_ref());
     let refresh = RefreshToken::generate(session_id)?;
@@ -58,12 +101,20 @@ pub(crate) async fn login(
         created_at: now,
         expires_at: now + state.config.session_lifetime,
     };
-    state.store.create_session(session).await?;
-    Tokens::issue(&state, found.user.id, &refresh).map(Json)
+    let is_begun = state
+        .store
+        .sign_in(session, &found.password_hash, new_hash)
+        .await?;
+    if is_begun {
+        Tokens::issue(&state, found.user.id, &refresh).map(Json)
+    } else {
+        // Changed, or disabled, while it was being checked.
+        Err(Problem::wrong_credentials())
+    }
 }
 
-/// Whether a text could be a name or an address at all. PostgreSQL fails on a NUL, which must
-/// look like any other unknown user.
+/// Whether a text could be a name or an address at all: they are ASCII. PostgreSQL fails on a NUL,
+/// which must look like any other unknown user.
 fn is_plausible(text: &str) -> bool {
-    text.len() <= 254 && !text.contains('\0')
+    text.len() <= 254 && text.is_ascii() && !text.contains('\0')
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{RefreshToken, Tokens};
-use crate::{ApiState, extract::JsonBody, problem::Problem};
+use crate::{ApiState, client_address::ClientAddress, extract::JsonBody, problem::Problem};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -21,11 +21,13 @@ pub(crate) struct Refresh {
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", request_body = Refresh,
     responses((status = 200, body = Tokens), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 413, body = Problem),
-        (status = 415, body = Problem), (status = 422, body = Problem)))]
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn refresh(
     State(state): State<ApiState>,
+    from: ClientAddress,
     JsonBody(body): JsonBody<Refresh>,
 ) -> Result<Json<Tokens>, Problem> {
+    let attempt = state.attempts.at_token(from).await?;
     let old = RefreshToken::parse(&body.refresh_token).ok_or_else(Problem::unauthorized)?;
     let new = RefreshToken::generate(old.session)?;
     let now = state.clock.now();
@@ -40,5 +42,6 @@ pub(crate) async fn refresh(
     let caller = caller
         .filter(|_| rotated)
         .ok_or_else(Problem::unauthorized)?;
+    attempt.succeed().await;
     Tokens::issue(&state, caller.user.id, &new).map(Json)
 }

@@ -11,7 +11,10 @@ use crate::{
     extract::JsonBody,
     password,
     problem::{FieldError, Problem},
-    v1::{invitations::token_hash, users::UserView},
+    v1::{
+        invitations::token_hash,
+        users::{UserView, names},
+    },
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -22,7 +25,7 @@ pub(crate) struct Register {
     username: String,
     #[schema(example = "anna@example.com")]
     email: String,
-    /// 8 to 256 characters.
+    /// 8 to 256 characters, and none that everybody would guess.
     password: String,
     /// The token of an invitation: the user joins the organization that invites instead of getting
     /// one.
@@ -97,40 +100,11 @@ async fn may_register(state: &ApiState, invitation: Option<[u8; 32]>) -> Result<
 }
 
 fn check(body: &Register) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    if !is_username(&body.username) {
-        let detail = "a name has 2 to 64 letters, digits, dots, underscores and hyphens";
-        errors.push(FieldError::new("/username", detail));
-    }
-    if !is_email(&body.email) {
-        errors.push(FieldError::new("/email", "this is not an e-mail address"));
-    }
-    errors.extend(password::check_new(&body.password, &body.username, &body.email).err());
-    errors
-}
-
-fn is_username(text: &str) -> bool {
-    (2..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
-/// As much as can be told without sending a mail to it: RFC 5321 section 4.5.3.1 for the lengths.
-pub(crate) fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else {
-        return false;
+    let mut errors = names::check(&body.username, &body.email);
+    let owner = password::Owner {
+        username: &body.username,
+        email: &body.email,
     };
-    let is_plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"\"(),:;<>[]\\".contains(&byte));
-    let labels_fit = domain
-        .split('.')
-        .all(|label| !label.is_empty() && label.len() <= 63);
-    is_plain
-        && text.len() <= 254
-        && (1..=64).contains(&local.len())
-        && !local.contains('@')
-        && domain.contains('.')
-        && labels_fit
+    errors.extend(password::check_new(&body.password, "/password", &owner).err());
+    errors
 }

@@ -15,7 +15,7 @@ use crate::{
     auth::{May, need},
     extract::JsonBody,
     problem::{FieldError, Problem},
-    v1::auth::register::is_email,
+    v1::users::names::is_email,
 };
 
 /// Open invitations of an organization.

@@ -1,4 +1,9 @@
-//! `GET /api/v1/users/me`
+//! `GET /api/v1/users/me`, and what lies below.
+
+pub(crate) mod password;
+pub(crate) mod sessions;
+pub(crate) mod totp;
+pub(crate) mod update;
 
 use axum::Json;
 

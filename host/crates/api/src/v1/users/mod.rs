@@ -1,7 +1,12 @@
 //! Users.
 
+pub(crate) mod list;
 pub(crate) mod me;
+pub(crate) mod names;
 pub(crate) mod organization;
+pub(crate) mod password_reset;
+pub(crate) mod totp;
+pub(crate) mod update;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -39,6 +44,32 @@ impl UserView {
                 .iter()
                 .map(Permission::as_str)
                 .collect(),
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// A user, as seen by administrators of the installation.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserAccountView {
+    id: Uuid,
+    username: String,
+    email: String,
+    /// Of the installation.
+    is_admin: bool,
+    /// May not sign in.
+    is_disabled: bool,
+    created_at: DateTime<Utc>,
+}
+
+impl From<User> for UserAccountView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.as_uuid(),
+            username: user.username,
+            email: user.email,
+            is_admin: user.is_admin,
+            is_disabled: user.is_disabled,
             created_at: user.created_at,
         }
     }

@@ -1,0 +1,134 @@
+//! What users may change of themselves, and the list of their sessions.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+use uuid::Uuid;
+use vedette_core::{SessionId, UserId};
+
+use crate::{
+    Page, PageRequest, Store, StoreError,
+    db::{in_tx, on_db},
+    error::is_unique_violation,
+};
+
+/// A session as its user sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// Id.
+    pub id: SessionId,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it ends if it is not refreshed.
+    pub expires_at: DateTime<Utc>,
+}
+
+const IS_NAME_TAKEN: &str =
+    "SELECT COUNT(*) FROM users WHERE LOWER(username) = LOWER($1) AND id <> $2";
+const UPDATE_PROFILE: &str = "UPDATE users SET username = $2, email = $3 WHERE id = $1";
+const LIST_SESSIONS: &str = "SELECT id, created_at, expires_at FROM sessions \
+    WHERE user_id = $1 AND id < $2 AND revoked_at IS NULL AND expires_at > $3 \
+    ORDER BY id DESC LIMIT $4";
+const REVOKE_OWN_SESSION: &str = "UPDATE sessions SET revoked_at = $3 \
+    WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3";
+
+#[cfg(feature = "testing")]
+pub(crate) const ALL_SQL: &[&str] = &[
+    IS_NAME_TAKEN,
+    UPDATE_PROFILE,
+    LIST_SESSIONS,
+    REVOKE_OWN_SESSION,
+];
+
+#[derive(FromRow)]
+struct SessionRow {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Changes a user's name and address.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] for `username` or `email`.
+    pub async fn update_profile(
+        &self,
+        user: UserId,
+        username: &str,
+        email: &str,
+    ) -> Result<(), StoreError> {
+        // Nobody takes the name between the look and the change.
+        let lock = self.db.lock_registration();
+        in_tx!(self, tx => {
+            sqlx::query(lock).execute(&mut *tx).await?;
+            let same: i64 = sqlx::query_scalar(IS_NAME_TAKEN)
+                .bind(username)
+                .bind(user.as_uuid())
+                .fetch_one(&mut *tx)
+                .await?;
+            if same > 0 {
+                return Err(StoreError::Conflict { field: "username" });
+            }
+            sqlx::query(UPDATE_PROFILE)
+                .bind(user.as_uuid())
+                .bind(username)
+                .bind(email)
+                .execute(&mut *tx)
+                .await
+                .map_err(|error| {
+                    if is_unique_violation(&error) {
+                        StoreError::Conflict { field: "email" }
+                    } else {
+                        error.into()
+                    }
+                })?;
+        });
+        Ok(())
+    }
+
+    /// One page of a user's sessions that go on at `now`, newest first.
+    pub async fn list_sessions(
+        &self,
+        user: UserId,
+        page: PageRequest,
+        now: DateTime<Utc>,
+    ) -> Result<Page<SessionSummary>, StoreError> {
+        let rows: Vec<SessionRow> = on_db!(self, pool => {
+            sqlx::query_as(LIST_SESSIONS)
+                .bind(user.as_uuid())
+                .bind(page.before())
+                .bind(now)
+                .bind(page.fetch_limit())
+                .fetch_all(pool)
+                .await?
+        });
+        let items = rows
+            .into_iter()
+            .map(|row| SessionSummary {
+                id: SessionId::from_uuid(row.id),
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+            })
+            .collect();
+        Ok(page.page(items, |session: &SessionSummary| session.id.as_uuid()))
+    }
+
+    /// Ends a session of a user. `false`: the user has no such session that goes on.
+    pub async fn revoke_own_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        Ok(in_tx!(self, tx => {
+            sqlx::query(REVOKE_OWN_SESSION)
+                .bind(user.as_uuid())
+                .bind(session.as_uuid())
+                .bind(now)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+                > 0
+        }))
+    }
+}
