@@ -71,6 +71,8 @@ typed_ids! {
     ComponentId;
     /// A public key that an organization's components are signed with.
     ComponentKeyId;
+    /// A variable of an organization, a project or a script.
+    VariableId;
 }
 
 fn new_v7(clock: &dyn Clock) -> Uuid {

@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod schedule;
 pub mod script;
 pub mod slot;
+pub mod variable;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use component::{
@@ -19,7 +20,7 @@ pub use component::{
 };
 pub use ids::{
     ComponentId, ComponentKeyId, ExecutionId, OrgId, ProjectId, ScriptId, ScriptVersionId,
-    SessionId, TemplateId, UserId,
+    SessionId, TemplateId, UserId, VariableId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,
@@ -28,3 +29,4 @@ pub use outcome::{
 pub use schedule::{Schedule, ScheduleError};
 pub use script::{Program, ProgramKind, ScriptError, SourceLanguage};
 pub use slot::MissedReason;
+pub use variable::{Environment, VariableKind};
