@@ -28,6 +28,8 @@ mod slots;
 mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod variables;
+mod vault;
 mod versions;
 
 pub use accounts::{Login, NewUser, Registration, Role, User};
@@ -47,6 +49,11 @@ pub use scripts::{NewScript, Script, ScriptChange, Updated};
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};
+pub use variables::{
+    CreatedVariable, NewValue, NewVariable, UpdatedVariable, Variable, VariableChange,
+    VariableLevel,
+};
+pub use vault::{MasterKey, MasterKeySource, Rotated, Vault, VaultError};
 pub use versions::{VersionKind, VersionProgram, VersionSummary};
 
 /// Every SQL text of the crate, so that a test can prepare each on both databases.
@@ -67,6 +74,8 @@ pub fn all_sql() -> Vec<&'static str> {
         sessions::ALL_SQL,
         slots::ALL_SQL,
         templates::ALL_SQL,
+        &variables::all_sql(),
+        vault::ALL_SQL,
         versions::ALL_SQL,
     ]
     .concat()

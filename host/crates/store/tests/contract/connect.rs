@@ -71,6 +71,8 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "variables",
+            "organization_keys",
             "component_signatures",
             "component_keys",
             "components",

@@ -15,6 +15,8 @@ mod recordings;
 mod schema;
 mod scripts;
 mod slots;
+mod variables;
+mod vault;
 mod versions;
 
 use chrono::{DateTime, TimeDelta, Utc};
