@@ -99,6 +99,15 @@ fn routes() -> OpenApiRouter<ApiState> {
             v1::blocked_components::create::block_component,
             v1::blocked_components::delete::unblock_component
         ))
+        .routes(routes!(
+            v1::variables::list::list_variables,
+            v1::variables::create::create_variable
+        ))
+        .routes(routes!(
+            v1::variables::get::get_variable,
+            v1::variables::update::update_variable,
+            v1::variables::delete::delete_variable
+        ))
 }
 
 /// The API's description.

@@ -6,9 +6,11 @@ pub(crate) mod component_keys;
 pub(crate) mod component_policy;
 pub(crate) mod components;
 pub(crate) mod executions;
+pub(crate) mod revision;
 pub(crate) mod script_templates;
 pub(crate) mod scripts;
 pub(crate) mod users;
+pub(crate) mod variables;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -16,4 +16,5 @@ mod runs;
 mod scripts;
 mod sessions;
 mod signatures;
+mod variables;
 mod world;
