@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ScriptError,
     outcome::{UnknownWord, text_enum},
-    script::{MAX_ENV_NAME_BYTES, is_env_name},
+    script::{MAX_ENV_NAME_BYTES, MAX_ENV_VARS, is_env_name},
 };
 
 #[cfg(test)]
@@ -23,6 +23,8 @@ pub const MAX_VARIABLES: u32 = 100;
 pub const MAX_VARIABLE_BYTES: usize = 16 * 1024;
 /// All values of one level together, in bytes. Each run that waits holds a copy of three levels.
 pub const MAX_LEVEL_BYTES: usize = 128 * 1024;
+/// Most variables of a run: three levels, and the script's own.
+pub const MAX_VARIABLES_OF_RUN: usize = 3 * MAX_VARIABLES as usize + MAX_ENV_VARS;
 /// Shortest secret, in bytes: a shorter one could not be masked, because it is everywhere.
 pub const MIN_SECRET_BYTES: usize = 4;
 /// Longest description, in characters.

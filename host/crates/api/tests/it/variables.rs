@@ -415,3 +415,35 @@ async fn the_database_does_not_hold_the_value() {
     );
     assert!(!has(CANARY));
 }
+
+#[tokio::test]
+async fn a_run_by_hand_is_given_them() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let own = json!({ "env_vars": { "OWN": "own", "WIDE": "over" } });
+    let script = world.script(&anna, own).await;
+    made(&world, &anna, VARIABLES, secret("TOKEN", CANARY)).await;
+    made(&world, &anna, VARIABLES, secret("WIDE", CANARY)).await;
+    let narrow = format!("{VARIABLES}?script_id={script}");
+    made(&world, &anna, &narrow, plain("REGION", "eu")).await;
+    world.execution(&anna, &script).await;
+    let given = world.engine.given.lock().unwrap().take().unwrap();
+    let expected = [
+        ("OWN", "own"),
+        ("REGION", "eu"),
+        ("TOKEN", CANARY),
+        ("WIDE", "over"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(given.values, expected.into());
+    assert_eq!(given.secrets, ["TOKEN".to_owned()].into());
+    // A run that cannot have its variables does not begin, and says nothing of them.
+    let garbage = "UPDATE variables SET ciphertext = X'00' WHERE name = 'TOKEN'";
+    world.database.execute(garbage).await;
+    let path = format!("/api/v1/scripts/{script}/run");
+    let refused = world.call("POST", &path, Some(&anna.token), None).await;
+    assert_eq!(refused.status, 500);
+    let path = format!("/api/v1/scripts/{script}/executions");
+    let executions = world.get(&anna, &path).await.json();
+    assert_eq!(executions["items"].as_array().unwrap().len(), 1);
+}

@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(crate) use change::ReencryptRow;
+pub(crate) use environment::{EnvironmentRow, Opened, Owners, push_environments};
 pub use level::VariableLevel;
 
 /// A variable. Of a secret, the value is not there.

@@ -14,7 +14,7 @@ use vedette_store::{
 };
 
 use crate::{
-    Owner, PAGE, by_hand, change, clock, count, new_script, on_each, owner, script, start,
+    Owner, PAGE, by_hand, change, claim_at, clock, count, new_script, on_each, owner, script, start,
 };
 
 both_databases!(
@@ -22,6 +22,7 @@ both_databases!(
     a_name_is_there_once_a_level,
     a_level_has_limits,
     the_narrower_level_counts,
+    a_claim_brings_them,
     a_foreign_owner_is_none,
     the_last_room_is_taken_once
 );
@@ -254,6 +255,75 @@ async fn the_narrower_level_counts(store: Store) {
     let environment = store.get_environment(&other).await.unwrap();
     assert_eq!(environment.values["D"], format!("D of {project:?}"));
     assert_eq!(environment.values["KEY"], "välue");
+}
+
+async fn a_claim_brings_them(store: Store) {
+    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
+    let carl = owner(&store, "carl").await;
+    let mut scripts = Vec::new();
+    for owner in [&anna, &anna, &bert, &carl] {
+        scripts.push(script(&store, owner).await);
+    }
+    let wide = VariableLevel::Organization;
+    keep(&store, &anna, wide, "TOKEN", secret("of anna")).await;
+    keep(&store, &anna, wide, "KEY", secret("under the script's own")).await;
+    let narrow = VariableLevel::Script(scripts[1].id);
+    keep(
+        &store,
+        &anna,
+        narrow,
+        "TOKEN",
+        secret("of her second script"),
+    )
+    .await;
+    let project = VariableLevel::Project(bert.project);
+    keep(&store, &bert, project, "TOKEN", plain("of bert")).await;
+    let due = claim_at(start() + TimeDelta::seconds(10));
+    let claimed = store.claim_due(&due).await.unwrap();
+    assert_eq!(claimed.len(), 4);
+    for script in &scripts {
+        let slot = claimed.iter().find(|slot| slot.script_id == script.id);
+        let environment = store.get_environment(script).await.unwrap();
+        assert_eq!(slot.unwrap().env_vars, environment);
+        assert_eq!(environment.values["KEY"], "välue");
+        let expected = match script.org_id {
+            org if org == bert.org => Some("of bert"),
+            org if org == carl.org => None,
+            _ if script.id == scripts[1].id => Some("of her second script"),
+            _ => Some("of anna"),
+        };
+        let found = environment.values.get("TOKEN").map(String::as_str);
+        assert_eq!(found, expected);
+        let secrets = usize::from(script.org_id == anna.org);
+        assert_eq!(environment.secrets.len(), secrets);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_does_not_open_holds_up_its_own_scripts_only() {
+    on_each(async |database: &TestDatabase| {
+        let store = &database.store;
+        let (anna, bert) = (owner(store, "anna").await, owner(store, "bert").await);
+        let (broken, fine) = (script(store, &anna).await, script(store, &anna).await);
+        let other = script(store, &bert).await;
+        let level = VariableLevel::Script(broken.id);
+        keep(store, &anna, level, "BROKEN", secret("some value")).await;
+        let wide = VariableLevel::Organization;
+        for owner in [&anna, &bert] {
+            keep(store, owner, wide, "TOKEN", secret("some value")).await;
+        }
+        let garbage = "UPDATE variables SET ciphertext = wrapped_key FROM organization_keys \
+            WHERE name = 'BROKEN'";
+        by_hand(database, garbage).await;
+        let due = claim_at(start() + TimeDelta::seconds(10));
+        let claimed = store.claim_due(&due).await.unwrap();
+        let mut ids: Vec<_> = claimed.iter().map(|slot| slot.script_id).collect();
+        ids.sort();
+        let mut expected = vec![fine.id, other.id];
+        expected.sort();
+        assert_eq!(ids, expected);
+    })
+    .await;
 }
 
 async fn a_foreign_owner_is_none(store: Store) {
