@@ -21,6 +21,8 @@ pub(crate) const NEWEST_KEY: &str = "SELECT org_id, version, master_key_id, wrap
 pub(crate) const INSERT_KEY: &str = "INSERT INTO organization_keys \
     (org_id, version, master_key_id, wrapped_key, created_at) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT DO NOTHING";
+const FIND_WRAPPED_BY: &str = "SELECT org_id, version, master_key_id, wrapped_key \
+    FROM organization_keys WHERE master_key_id = $1 LIMIT 1";
 const LIST_WRAPPED_OTHERWISE: &str = "SELECT org_id, version, master_key_id, wrapped_key \
     FROM organization_keys WHERE master_key_id <> $1 AND (org_id, version) > ($2, $3) \
     ORDER BY org_id, version LIMIT $4";
@@ -46,6 +48,7 @@ const DELETE_UNUSED_KEYS: &str = "DELETE FROM organization_keys WHERE org_id = $
 pub(crate) const ALL_SQL: &[&str] = &[
     NEWEST_KEY,
     INSERT_KEY,
+    FIND_WRAPPED_BY,
     LIST_WRAPPED_OTHERWISE,
     REWRAP_KEY,
     HAS_ORGANIZATION,
@@ -122,6 +125,23 @@ macro_rules! current_data_key {
 pub(crate) use current_data_key;
 
 impl Store {
+    /// Makes sure that the master keys are those of this database, and not others of the same
+    /// names: a server that began with those would encrypt what no other can read.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a key that one of them should have wrapped does not open.
+    pub async fn check_master_keys(&self) -> Result<(), StoreError> {
+        for id in self.vault.ids() {
+            let row: Option<KeyRow> = on_db!(self, pool => {
+                sqlx::query_as(FIND_WRAPPED_BY).bind(&id).fetch_optional(pool).await?
+            });
+            if let Some(row) = row {
+                row.open(&self.vault)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Wraps all organizations' keys that are under older master keys by the newest one. Answers
     /// how many. What they encrypt stays as it is. Safe to repeat, at any time.
     ///

@@ -109,6 +109,11 @@ impl Vault {
         keys.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The ids of the keys that are known.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.keys().keys().cloned().collect()
+    }
+
     /// The id of the key that encrypts.
     pub(crate) fn newest_id(&self) -> Result<String, VaultError> {
         let keys = self.keys();

@@ -22,6 +22,7 @@ use crate::{
 
 both_databases!(
     without_its_master_key_nothing_opens,
+    another_key_of_the_same_name_is_noticed,
     keys_change_while_secrets_are_used,
     a_new_key_of_nobody_is_none
 );
@@ -197,6 +198,23 @@ async fn without_its_master_key_nothing_opens(store: Store) {
     let environment = other.get_environment(&script).await.unwrap();
     assert_eq!(environment.values["TOKEN"], CANARY);
     assert!(store.get_environment(&script).await.is_err());
+}
+
+async fn another_key_of_the_same_name_is_noticed(store: Store) {
+    let drawer = Drawer(Arc::new(Mutex::new(vec!["1"])));
+    let other = store.clone().with_vault(Vault::open(drawer).unwrap());
+    for store in [&store, &other] {
+        store.check_master_keys().await.unwrap();
+    }
+    let anna = owner(&store, "anna").await;
+    store.rotate_data_key(anna.org, start()).await.unwrap();
+    store.check_master_keys().await.unwrap();
+    let error = other.check_master_keys().await.unwrap_err();
+    let table = "organization_keys";
+    assert!(matches!(error, StoreError::Corrupt { table: found, .. } if found == table));
+    // One that was never used is none to complain of.
+    let both = store.with_vault(testing::vault(&["1", "2"]));
+    both.check_master_keys().await.unwrap();
 }
 
 /// Master keys of which there may become more.
