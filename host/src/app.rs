@@ -56,10 +56,16 @@ impl App {
         let token_keys = keys::token_keys(&key_folder)?;
         let seals = Arc::new(KeySealBox::new(keys::accounts_key(&key_folder)?));
         let cache = ArtifactCache::new(folder.join("cache"), keys::cache_key(&key_folder)?);
+        let vault = keys::vault(&key_folder)?;
         let store = Store::connect(&config.database_url())
             .await
-            .context("the database cannot be opened (database.url)")?;
+            .context("the database cannot be opened (database.url)")?
+            .with_vault(vault);
         store.migrate().await?;
+        store
+            .check_master_keys()
+            .await
+            .context("keys/master-*.key are not the keys that this database was used with")?;
         if store.is_embedded() {
             // The lock shows that nobody else uses it: what is leased or running is of a process
             // that has died.

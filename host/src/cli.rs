@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use vedette_core::OrgId;
 
 use crate::{
     commands::{self, new::Language},
@@ -122,6 +123,9 @@ enum Command {
         #[arg(long = "component", value_name = "FILE.wasm")]
         components: Vec<PathBuf>,
     },
+    /// Look after an installation; a server may run meanwhile.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Bring the database's schema up to date and end.
     #[command(after_help = "Example:\n  VEDETTE_DATABASE__URL=postgres://… vedette migrate")]
     Migrate(ConfigArguments),
@@ -200,6 +204,33 @@ pub(crate) enum EgressCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Wrap the keys of all organizations by the master key whose name sorts last.
+    #[command(after_help = "Example:\n  vedette admin rotate-master-key --new-key\n\
+        It can be repeated at any time. docs/operations.md says when an old key may go.")]
+    RotateMasterKey {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Make a master key first, in the data directory. Where several servers share a database,
+        /// give all of them the file of a new key instead, and run this without the option.
+        #[arg(long)]
+        new_key: bool,
+    },
+    /// Give an organization a new key, and encrypt its secrets anew.
+    #[command(
+        after_help = "Example:\n  vedette admin rotate-data-key --organization 0197…\n\
+        It can be repeated at any time."
+    )]
+    RotateDataKey {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Its id, as `GET /api/v1/users/me` gives it to its members.
+        #[arg(long, value_name = "ID")]
+        organization: OrgId,
+    },
+}
+
 impl ConfigArguments {
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
         Config::load(
@@ -227,6 +258,17 @@ pub(crate) fn run() -> ExitCode {
     let ended = match arguments.command {
         Command::Serve(arguments) => with_config(&arguments, commands::serve::serve),
         Command::Migrate(arguments) => with_config(&arguments, commands::migrate::migrate),
+        Command::Admin(AdminCommand::RotateMasterKey { config, new_key }) => {
+            with_config(&config, |config| {
+                commands::admin::rotate_master_key(config, new_key)
+            })
+        }
+        Command::Admin(AdminCommand::RotateDataKey {
+            config,
+            organization,
+        }) => with_config(&config, |config| {
+            commands::admin::rotate_data_key(config, organization)
+        }),
         Command::Demo { seconds } => commands::demo::demo(seconds),
         Command::New { language, name } => commands::new::new(language, &name),
         Command::Check(arguments) => commands::check::check(&arguments),

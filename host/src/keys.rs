@@ -1,19 +1,25 @@
 //! Keys in files of the data directory: made at the first start, readable by the owner only.
 
 use std::{
+    error::Error,
     fs,
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use secrecy::SecretBox;
 use vedette_api::TokenKeys;
+use vedette_store::{MasterKey, MasterKeySource, Vault};
 
 /// Name of the first token key; a later one sorts after it.
 const FIRST_TOKEN_KEY: &str = "jwt-1.key";
 const CACHE_KEY: &str = "cache.key";
 const ACCOUNTS_KEY: &str = "accounts.key";
+/// Name of the first master key; a later one sorts after it.
+const FIRST_MASTER_KEY: &str = "master-1.key";
 
 /// Makes a folder that is its owner's only.
 pub(crate) fn private_folder(path: &Path) -> anyhow::Result<()> {
@@ -29,20 +35,62 @@ pub(crate) fn token_keys(folder: &Path) -> anyhow::Result<TokenKeys> {
     private_folder(folder)?;
     read_or_make(&folder.join(FIRST_TOKEN_KEY))?;
     let mut keys = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let id = name
-            .strip_prefix("jwt-")
-            .and_then(|rest| rest.strip_suffix(".key"));
-        if let Some(id) = id {
-            keys.push((id.to_owned(), read_or_make(&path)?.to_vec()));
-        }
+    for (id, path) in named(folder, "jwt-")? {
+        keys.push((id, read_or_make(&path)?.to_vec()));
     }
     Ok(TokenKeys::new(keys)?)
+}
+
+/// The master keys that the secrets of organizations depend on: all files `master-<id>.key`, of
+/// which the last by name encrypts. The first is made only if there is none: one in the place of a
+/// key that was lost would open nothing.
+pub(crate) fn vault(folder: &Path) -> anyhow::Result<Vault> {
+    private_folder(folder)?;
+    if named(folder, "master-")?.is_empty() {
+        read_or_make(&folder.join(FIRST_MASTER_KEY))?;
+    }
+    Ok(Vault::open(MasterKeyFiles(folder.to_owned()))?)
+}
+
+/// Makes a master key that encrypts from now on, and answers its file. Its name is the time, which
+/// sorts after all names of this kind.
+pub(crate) fn new_master_key(folder: &Path, now: DateTime<Utc>) -> anyhow::Result<PathBuf> {
+    let id = now.format("%Y%m%dT%H%M%SZ").to_string();
+    let path = folder.join(format!("master-{id}.key"));
+    let newest = named(folder, "master-")?.into_iter().max();
+    if let Some((newest, _)) = newest.filter(|(newest, _)| *newest >= id) {
+        bail!("the key `{newest}` sorts after `{id}`, so that the new one would not be used");
+    }
+    make(&path).with_context(|| format!("the key {} cannot be made", path.display()))?;
+    Ok(path)
+}
+
+/// Looks into the folder each time: a key may come while the server runs.
+struct MasterKeyFiles(PathBuf);
+
+impl MasterKeySource for MasterKeyFiles {
+    fn read(&self) -> Result<Vec<MasterKey>, Box<dyn Error + Send + Sync>> {
+        let mut keys = Vec::new();
+        for (id, path) in named(&self.0, "master-")? {
+            let bytes = SecretBox::new(Box::new(read_or_make(&path)?));
+            keys.push(MasterKey { id, bytes });
+        }
+        Ok(keys)
+    }
+}
+
+/// The keys in files `<prefix><id>.key`, with their ids.
+fn named(folder: &Path, prefix: &str) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let id = name.and_then(|name| name.strip_prefix(prefix)?.strip_suffix(".key"));
+        if let Some(id) = id {
+            found.push((id.to_owned(), path));
+        }
+    }
+    Ok(found)
 }
 
 /// The key under which compiled artefacts are trusted.
@@ -139,5 +187,31 @@ mod tests {
         }
         let names: Vec<_> = fs::read_dir(&keys).unwrap().collect();
         assert_eq!(names.len(), 1, "nothing else is left: {names:?}");
+    }
+
+    #[test]
+    fn a_master_key_is_made_once_and_a_newer_one_sorts_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        assert_eq!(format!("{:?}", vault(&keys).unwrap()), r#"{"1"}"#);
+        let now = "2026-11-29T08:30:00Z".parse().unwrap();
+        let made = new_master_key(&keys, now).unwrap();
+        assert_eq!(made, keys.join("master-20261129T083000Z.key"));
+        assert_eq!(
+            format!("{:?}", vault(&keys).unwrap()),
+            r#"{"1", "20261129T083000Z"}"#
+        );
+        let again = new_master_key(&keys, now).unwrap_err().to_string();
+        assert!(again.contains("sorts after"), "{again}");
+        // The old one may go, and does not come back.
+        fs::remove_file(keys.join(FIRST_MASTER_KEY)).unwrap();
+        assert_eq!(
+            format!("{:?}", vault(&keys).unwrap()),
+            r#"{"20261129T083000Z"}"#
+        );
+        assert!(!keys.join(FIRST_MASTER_KEY).exists());
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o640)).unwrap();
+        let shown = format!("{:#}", vault(&keys).unwrap_err());
+        assert!(shown.contains("chmod 600"), "{shown}");
     }
 }

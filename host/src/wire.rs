@@ -277,7 +277,8 @@ impl Runner for Scripts {
         };
         let inputs = RunInputs {
             params: request.parameters,
-            env: request.env_vars,
+            env: request.env_vars.values,
+            secrets: request.env_vars.secrets,
             limits: Limits {
                 wall: request.timeout,
                 ..Limits::default()

@@ -251,6 +251,7 @@ fn read(arguments: &CheckArguments) -> anyhow::Result<(Program, RunInputs)> {
                 wall,
                 ..Limits::default()
             },
+            ..RunInputs::default()
         },
     ))
 }

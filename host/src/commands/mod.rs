@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod admin;
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 pub(crate) mod build;

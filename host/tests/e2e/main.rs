@@ -8,6 +8,7 @@ mod crash;
 mod egress;
 mod new;
 mod replay;
+mod secrets;
 mod serve;
 mod target;
 mod vedette;

@@ -178,6 +178,7 @@ fn inputs(url: &str, status: Status) -> RunInputs {
             },
             ..Limits::default()
         },
+        ..RunInputs::default()
     }
 }
 

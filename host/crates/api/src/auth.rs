@@ -186,6 +186,6 @@ pub(crate) mod need {
         RoleRead
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
-        ComponentKeyRead ComponentKeyManage
+        ComponentKeyRead ComponentKeyManage VariableRead VariableManage
     }
 }

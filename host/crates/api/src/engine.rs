@@ -1,13 +1,13 @@
 //! What the API needs of those who compile and run.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use vedette_core::{
-    ComponentFacts, ComponentRefusal, ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId,
-    SourceLanguage,
+    ComponentFacts, ComponentRefusal, Environment, ExecutionId, OrgId, Outcome, ScriptId,
+    ScriptVersionId, SourceLanguage,
 };
 
 /// A source was not accepted.
@@ -43,8 +43,8 @@ pub struct RunNow {
     pub script_name: String,
     /// Inputs of the run.
     pub parameters: Map<String, Value>,
-    /// Inputs of the run.
-    pub env_vars: BTreeMap<String, String>,
+    /// Inputs of the run, and which of them are secret.
+    pub env_vars: Environment,
     /// Time limit of the run.
     pub timeout: Duration,
 }

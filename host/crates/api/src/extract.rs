@@ -150,17 +150,25 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         let Query(raw) = Query::<RawPage>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::bad_request("a list takes `limit` and `cursor`, once each"))?;
-        let limit = match raw.limit {
-            None => DEFAULT_PAGE,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=MAX_PAGE).contains(limit))
-                .ok_or_else(|| {
-                    Problem::bad_request(format!("`limit` is a number from 1 to {MAX_PAGE}"))
-                })?,
-        };
-        let cursor = raw.cursor.map(|text| Cursor::parse(&text)).transpose()?;
-        Ok(Self(PageRequest { limit, cursor }))
+        page_request(raw.limit, raw.cursor).map(Self)
     }
+}
+
+/// Which page is asked for, by the texts of the query.
+pub(crate) fn page_request(
+    limit: Option<String>,
+    cursor: Option<String>,
+) -> Result<PageRequest, Problem> {
+    let limit = match limit {
+        None => DEFAULT_PAGE,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit))
+            .ok_or_else(|| {
+                Problem::bad_request(format!("`limit` is a number from 1 to {MAX_PAGE}"))
+            })?,
+    };
+    let cursor = cursor.map(|text| Cursor::parse(&text)).transpose()?;
+    Ok(PageRequest { limit, cursor })
 }

@@ -11,6 +11,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .merge(accounts())
         .merge(organizations())
         .merge(scripts())
+        .merge(variables())
         .merge(components())
 }
 
@@ -121,6 +122,20 @@ fn scripts() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::scripts::rollback::rollback_script))
         .routes(routes!(v1::executions::get::get_execution))
         .routes(routes!(v1::executions::recording::get_recording))
+}
+
+/// Variables of all levels.
+fn variables() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            v1::variables::list::list_variables,
+            v1::variables::create::create_variable
+        ))
+        .routes(routes!(
+            v1::variables::get::get_variable,
+            v1::variables::update::update_variable,
+            v1::variables::delete::delete_variable
+        ))
 }
 
 /// Uploaded components.

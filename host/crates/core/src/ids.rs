@@ -77,6 +77,8 @@ typed_ids! {
     ApiKeyId;
     /// A link by which somebody may join an organization.
     InvitationId;
+    /// A variable of an organization, a project or a script.
+    VariableId;
 }
 
 fn new_v7(clock: &dyn Clock) -> Uuid {

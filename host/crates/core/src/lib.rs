@@ -14,6 +14,7 @@ pub mod permission;
 pub mod schedule;
 pub mod script;
 pub mod slot;
+pub mod variable;
 
 pub use access::{Access, Projects};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -22,7 +23,7 @@ pub use component::{
 };
 pub use ids::{
     ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, InvitationId, OrgId, ProjectId, RoleId,
-    ScriptId, ScriptVersionId, SessionId, TemplateId, UserId,
+    ScriptId, ScriptVersionId, SessionId, TemplateId, UserId, VariableId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,
@@ -32,3 +33,4 @@ pub use permission::{BuiltInRole, Permission, PermissionSet, UnknownPermission};
 pub use schedule::{Schedule, ScheduleError};
 pub use script::{Program, ProgramKind, ScriptError, SourceLanguage};
 pub use slot::MissedReason;
+pub use variable::{Environment, VariableKind};

@@ -54,6 +54,8 @@ permissions! {
     #[project] ScriptDelete = "script:delete", "Delete scripts";
     #[project] ScriptRun = "script:run", "Run scripts by hand";
     #[project] ExecutionRead = "execution:read", "See executions, their logs and recordings";
+    #[project] VariableRead = "variable:read", "See variables; what is encrypted stays unseen";
+    #[project] VariableManage = "variable:manage", "Make, change and delete variables";
     ComponentRead = "component:read", "See the uploaded components";
     ComponentCreate = "component:create", "Upload components";
     ComponentDelete = "component:delete", "Delete components";
@@ -183,6 +185,7 @@ impl BuiltInRole {
             | P::ScriptUpdate
             | P::ScriptDelete
             | P::ScriptRun
+            | P::VariableManage
             | P::ComponentCreate
             | P::ComponentDelete => self != Self::Viewer,
             P::OrganizationRead
@@ -191,6 +194,7 @@ impl BuiltInRole {
             | P::RoleRead
             | P::ScriptRead
             | P::ExecutionRead
+            | P::VariableRead
             | P::ComponentRead
             | P::ComponentKeyRead => true,
         }

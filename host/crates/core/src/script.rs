@@ -89,7 +89,7 @@ pub struct ScriptError {
 }
 
 impl ScriptError {
-    fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             pointer: pointer.into(),
             reason: reason.into(),
@@ -243,7 +243,7 @@ pub fn check_timeout_seconds(seconds: u32) -> Result<(), ScriptError> {
     Err(ScriptError::new("/timeout_seconds", reason))
 }
 
-fn is_env_name(name: &str) -> bool {
+pub(crate) fn is_env_name(name: &str) -> bool {
     name.len() <= MAX_ENV_NAME_BYTES
         && name
             .chars()

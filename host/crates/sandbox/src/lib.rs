@@ -20,11 +20,13 @@ pub mod component;
 pub mod engine;
 mod host;
 pub mod limits;
+mod masking;
 mod memory;
 mod network;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod record;
+mod redact;
 pub mod run;
 mod state;
 mod steps;

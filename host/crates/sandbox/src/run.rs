@@ -1,7 +1,7 @@
 //! One run: inputs in, outcome out.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     mem,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use crate::{
     component::LoadedComponent,
     engine::Machine,
     limits,
+    masking::Secrets,
     memory::Ceilings,
     network::{Network, NoNetwork},
     record::{Tape, TimeIsOver},
@@ -32,6 +33,8 @@ pub struct RunInputs {
     pub params: Map<String, Value>,
     /// The script's variables.
     pub env: BTreeMap<String, String>,
+    /// The names of the variables whose values must not be in the outcome.
+    pub secrets: BTreeSet<String>,
     /// What the run may use.
     pub limits: Limits,
 }
@@ -115,10 +118,12 @@ impl Sandbox {
     ) -> (Outcome, Option<Tape>) {
         let _permit = self.machine.runs.acquire().await.expect("never closed");
         let started = Instant::now();
+        let secrets = Secrets::of(&inputs);
         let RunInputs {
             params,
             env,
             limits,
+            ..
         } = inputs;
         let params = Value::Object(params).to_string();
         let running = self
@@ -127,7 +132,7 @@ impl Sandbox {
         let (mut executed, network) = running.await;
         let tape = executed.tape.take();
         let outcome = finish(executed, network.as_ref(), &limits, started.elapsed());
-        (outcome, tape)
+        (secrets.mask(outcome, &limits).await, tape)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the scheduler asks of whoever runs scripts, and what it tells those who watch.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use vedette_core::{ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId};
+use vedette_core::{Environment, ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId};
 
 /// Runs one execution. The implementation decides where: in process, or far away.
 #[async_trait]
@@ -32,8 +32,8 @@ pub struct RunRequest {
     pub script_name: String,
     /// The script's parameters.
     pub parameters: Map<String, Value>,
-    /// The script's environment variables. May hold secrets.
-    pub env_vars: BTreeMap<String, String>,
+    /// The run's variables, and which of them are secret.
+    pub env_vars: Environment,
     /// Hard limit of the run, wall clock.
     pub timeout: Duration,
     /// The execution before was no success: how this one is different may be of interest.

@@ -11,7 +11,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::StoreError;
+use crate::{StoreError, Vault};
 
 /// Connections for reading; writing has exactly one, because SQLite has one writer.
 const SQLITE_READERS: u32 = 4;
@@ -24,6 +24,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) db: Db,
+    pub(crate) vault: Vault,
 }
 
 #[derive(Debug, Clone)]
@@ -88,7 +89,8 @@ macro_rules! in_tx {
 pub(crate) use {in_tx, on_db};
 
 impl Store {
-    /// Connects; creates the file of a SQLite database.
+    /// Connects; creates the file of a SQLite database. No secret can be kept or read before
+    /// [`Store::with_vault`].
     ///
     /// # Errors
     /// [`StoreError::InvalidUrl`] when the address names neither database.
@@ -109,7 +111,13 @@ impl Store {
                 ));
             }
         };
-        Ok(Self { db })
+        let vault = Vault::empty();
+        Ok(Self { db, vault })
+    }
+
+    /// The same database, with the master keys for its secrets.
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault, ..self }
     }
 
     /// Brings the schema up to date. Safe to call from several nodes at once.

@@ -9,6 +9,7 @@ use crate::{
     Store, StoreError,
     db::{in_tx, on_db},
     scripts::LOCK_SLOT,
+    variables::DELETE_OF_SCRIPT,
 };
 
 /// Executions of one transaction: each may have a thousand lines of log.
@@ -82,6 +83,12 @@ impl Store {
                 .rows_affected();
             // Without a slot, nothing is claimed and no outcome is taken.
             sqlx::query(DELETE_SLOTS)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .execute(&mut *tx)
+                .await?;
+            // Its secrets are not left to the household.
+            sqlx::query(DELETE_OF_SCRIPT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .execute(&mut *tx)

@@ -36,6 +36,15 @@ impl Db {
         }
     }
 
+    /// Ends a `SELECT` whose row must stay, and of which no other transaction may take this hold;
+    /// rows that refer to it can be made meanwhile.
+    pub(crate) fn lock_owner(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "",
+            Self::Postgres(_) => " FOR NO KEY UPDATE",
+        }
+    }
+
     /// Ends a `SELECT` that takes up a free row of `component_blobs`.
     pub(crate) fn skip_locked_blobs(&self) -> &'static str {
         match self {

@@ -1,5 +1,9 @@
 //! Why the store could not do what was asked.
 
+use std::sync::Arc;
+
+use crate::VaultError;
+
 /// A failed call to the store. Nothing half-done is left behind by any of them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +49,12 @@ pub enum StoreError {
     /// put. Safe to retry from the first piece on.
     #[error("the bytes of the component are not all there")]
     ChunksMissing,
+    /// A secret could not be encrypted or decrypted.
+    #[error("the vault failed")]
+    Vault(#[from] VaultError),
+    /// A run cannot be given what it is to have.
+    #[error("a variable of the script cannot be read")]
+    VariableUnreadable(#[source] Arc<StoreError>),
     /// A cursor that this installation did not make.
     #[error("the cursor is not valid")]
     InvalidCursor,

@@ -39,6 +39,8 @@ mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod user_administration;
+mod variables;
+mod vault;
 mod versions;
 
 pub use accounts::{Login, NewUser, Registration, User};
@@ -68,6 +70,11 @@ pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
 pub use templates::{NewTemplate, Template};
 pub use user_administration::{ChangedUser, UserChange};
+pub use variables::{
+    CreatedVariable, NewValue, NewVariable, UpdatedVariable, Variable, VariableChange,
+    VariableLevel,
+};
+pub use vault::{MasterKey, MasterKeySource, Rotated, Vault, VaultError};
 pub use versions::{VersionKind, VersionProgram, VersionSummary};
 
 /// Every SQL text of the crate, so that a test can prepare each on both databases.
@@ -99,6 +106,8 @@ pub fn all_sql() -> Vec<&'static str> {
         slots::ALL_SQL,
         templates::ALL_SQL,
         user_administration::ALL_SQL,
+        &variables::all_sql(),
+        vault::ALL_SQL,
         versions::ALL_SQL,
     ]
     .concat()

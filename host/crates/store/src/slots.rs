@@ -1,14 +1,19 @@
 //! Taking up slots under a lease, and giving them back.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
 use uuid::Uuid;
-use vedette_core::{OrgId, Schedule, ScriptId, ScriptVersionId, slot::DEFAULT_LOCATION};
+use vedette_core::{
+    Environment, OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, slot::DEFAULT_LOCATION,
+};
 
-use crate::{Store, StoreError, db::in_tx, scripts::read_seconds};
+use crate::{
+    Store, StoreError,
+    db::in_tx,
+    scripts::read_seconds,
+    variables::{EnvironmentRow, Opened, Owners, push_environments},
+};
 
 /// What a node asks for.
 #[derive(Debug, Clone)]
@@ -42,8 +47,8 @@ pub struct ClaimedSlot {
     pub lease_token: i64,
     /// Given to the run.
     pub parameters: Map<String, Value>,
-    /// Given to the run.
-    pub env_vars: BTreeMap<String, String>,
+    /// Given to the run: the variables of its levels, and over them the script's own.
+    pub env_vars: Environment,
     /// Time limit of the run.
     pub timeout_seconds: u32,
     /// Tells whether a later slot is due already.
@@ -68,7 +73,8 @@ pub struct SlotLease {
 const SELECT_DUE: &str = "SELECT slots.script_id, slots.org_id, slots.scheduled_at, \
     slots.lease_token, scripts.name, scripts.version_id, scripts.parameters, scripts.env_vars, \
     scripts.timeout_seconds, scripts.cron_expression, scripts.interval_seconds, scripts.timezone, \
-    COALESCE((SELECT before.status <> 'success' FROM script_executions AS before \
+    scripts.project_id, EXISTS (SELECT 1 FROM variables WHERE variables.org_id = slots.org_id) \
+    AS has_variables, COALESCE((SELECT before.status <> 'success' FROM script_executions AS before \
     WHERE before.script_id = slots.script_id ORDER BY before.id DESC LIMIT 1), (1 = 0)) \
     AS after_failure \
     FROM slots JOIN scripts ON scripts.id = slots.script_id AND scripts.org_id = slots.org_id \
@@ -99,6 +105,9 @@ struct DueRow {
     interval_seconds: Option<i64>,
     timezone: String,
     after_failure: bool,
+    project_id: Uuid,
+    /// Its organization has some.
+    has_variables: bool,
 }
 
 /// A schedule as its columns give it.
@@ -116,7 +125,16 @@ pub(crate) fn read_schedule(
 }
 
 impl DueRow {
-    fn into_claim(self) -> Result<ClaimedSlot, StoreError> {
+    fn owners(&self) -> Owners {
+        Owners {
+            org: OrgId::from_uuid(self.org_id),
+            project: ProjectId::from_uuid(self.project_id),
+            script: ScriptId::from_uuid(self.script_id),
+        }
+    }
+
+    fn into_claim(self, variables: &Opened) -> Result<ClaimedSlot, StoreError> {
+        let owners = self.owners();
         let cron = self.cron_expression.as_deref();
         let corrupt = |error| StoreError::corrupt("scripts", &self.script_id, &error);
         Ok(ClaimedSlot {
@@ -130,7 +148,10 @@ impl DueRow {
             lease_token: self.lease_token + 1,
             after_failure: self.after_failure,
             parameters: serde_json::from_value(self.parameters.0).map_err(corrupt)?,
-            env_vars: serde_json::from_value(self.env_vars.0).map_err(corrupt)?,
+            env_vars: variables.environment(
+                owners,
+                serde_json::from_value(self.env_vars.0).map_err(corrupt)?,
+            )?,
         })
     }
 }
@@ -142,7 +163,7 @@ impl Store {
     /// logged each time its lease is over.
     pub async fn claim_due(&self, claim: &ClaimRequest) -> Result<Vec<ClaimedSlot>, StoreError> {
         let select = format!("{SELECT_DUE}{}", self.db.skip_locked());
-        let rows: Vec<DueRow> = in_tx!(self, D, tx => {
+        let (rows, variables): (Vec<DueRow>, Vec<EnvironmentRow>) = in_tx!(self, D, tx => {
             let rows: Vec<DueRow> = sqlx::query_as(AssertSqlSafe(select))
                 .bind(claim.now + claim.look_ahead)
                 .bind(claim.now)
@@ -163,15 +184,31 @@ impl Store {
                 update.push(")");
                 update.build().persistent(false).execute(&mut *tx).await?;
             }
-            rows
-        });
-        let claims = rows.into_iter().filter_map(|row| match row.into_claim() {
-            Ok(claim) => Some(claim),
-            Err(error) => {
-                tracing::error!(%error, "a slot cannot be run");
-                None
+            let with_variables = rows.iter().filter(|row| row.has_variables);
+            let owners: Vec<Owners> = with_variables.map(DueRow::owners).collect();
+            let mut variables = Vec::new();
+            if !owners.is_empty() {
+                let mut query = QueryBuilder::<D>::new("");
+                push_environments(&mut query, &owners);
+                variables = query
+                    .build_query_as()
+                    .persistent(false)
+                    .fetch_all(&mut *tx)
+                    .await?;
             }
+            (rows, variables)
         });
+        let variables = Opened::open(&self.vault, variables);
+        let claims = rows
+            .into_iter()
+            .filter_map(|row| match row.into_claim(&variables) {
+                Ok(claim) => Some(claim),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "a slot cannot be run");
+                    None
+                }
+            });
         Ok(claims.collect())
     }
 

@@ -2,6 +2,7 @@
 //! test process and ends with it.
 
 use std::{
+    error::Error,
     io::{BufRead as _, BufReader},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
@@ -12,10 +13,12 @@ use std::{
     },
 };
 
+use secrecy::SecretBox;
+use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::Store;
+use crate::{MasterKey, MasterKeySource, Store, Vault};
 
 /// Where a running PostgreSQL is, instead of one that is started for the tests.
 const URL_VARIABLE: &str = "VEDETTE_TEST_POSTGRES_URL";
@@ -80,6 +83,7 @@ impl TestDatabase {
 
     async fn open(url: String, folder: Option<TempDir>) -> Self {
         let store = Store::connect(&url).await.expect("the database opens");
+        let store = store.with_vault(vault(&["1"]));
         store.migrate().await.expect("the migrations run");
         let installed = store.install_permissions().await;
         installed.expect("the permissions are installed");
@@ -88,6 +92,24 @@ impl TestDatabase {
             url,
             _folder: folder,
         }
+    }
+}
+
+/// Master keys of these names, always the same ones.
+pub fn vault(ids: &[&str]) -> Vault {
+    let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+    Vault::open(TestKeys(ids)).expect("they are made here")
+}
+
+struct TestKeys(Vec<String>);
+
+impl MasterKeySource for TestKeys {
+    fn read(&self) -> Result<Vec<MasterKey>, Box<dyn Error + Send + Sync>> {
+        let keys = self.0.iter().map(|id| MasterKey {
+            id: id.clone(),
+            bytes: SecretBox::new(Box::new(Sha256::digest(id).into())),
+        });
+        Ok(keys.collect())
     }
 }
 

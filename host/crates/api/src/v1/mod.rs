@@ -12,10 +12,12 @@ pub(crate) mod members;
 pub(crate) mod organizations;
 pub(crate) mod permissions;
 pub(crate) mod projects;
+pub(crate) mod revision;
 pub(crate) mod roles;
 pub(crate) mod script_templates;
 pub(crate) mod scripts;
 pub(crate) mod users;
+pub(crate) mod variables;
 
 use serde::Serialize;
 use utoipa::ToSchema;

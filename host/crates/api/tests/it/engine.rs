@@ -1,7 +1,10 @@
 //! The edge: an engine whose answers are decided by the source, by the parameters, and by the first
 //! bytes of a component.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,14 +12,17 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use vedette_api::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 use vedette_core::{
-    Capability, ComponentFacts, ComponentRefusal, ErrorClass, LogLevel, LogLine, Outcome, Producer,
-    RecordingText, RequestRecord, SourceLanguage, Status, Step, StepKind, Verdict,
+    Capability, ComponentFacts, ComponentRefusal, Environment, ErrorClass, LogLevel, LogLine,
+    Outcome, Producer, RecordingText, RequestRecord, SourceLanguage, Status, Step, StepKind,
+    Verdict,
 };
 
 #[derive(Default)]
 pub(crate) struct TestEngine {
     pub(crate) schedule_changes: AtomicUsize,
     pub(crate) runs: AtomicUsize,
+    /// The variables of the last run.
+    pub(crate) given: Mutex<Option<Environment>>,
     /// Components that were judged.
     pub(crate) inspections: AtomicUsize,
     /// Times that a component was said to wait.
@@ -134,6 +140,10 @@ impl ScriptEngine for TestEngine {
             Some("limit") => return Outcome::error(ErrorClass::FuelExhausted, "too much work"),
             _ => {}
         }
+        // As the sandbox does: what is secret is not in the outcome.
+        let mut plain = run.env_vars.values.clone();
+        plain.retain(|name, _| !run.env_vars.secrets.contains(name));
+        *self.given.lock().unwrap() = Some(run.env_vars);
         Outcome {
             status: Status::Success,
             error_class: None,
@@ -142,7 +152,7 @@ impl ScriptEngine for TestEngine {
                 success: true,
                 latency: Some(12.5),
                 message: None,
-                data: Some(json!({ "env": run.env_vars })),
+                data: Some(json!({ "env": plain })),
             }),
             latency_ms: Some(12.5),
             duration_ms: 20.25,

@@ -24,4 +24,5 @@ mod sessions;
 mod signatures;
 mod throttling;
 mod users;
+mod variables;
 mod world;

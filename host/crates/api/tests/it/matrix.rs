@@ -259,3 +259,47 @@ async fn a_project_ends_at_its_edge() {
     assert_eq!((moved.status, &moved.json()["project_id"]), (200, &default));
     assert_eq!(world.get(&guest, &path).await.status, 404);
 }
+
+#[tokio::test]
+async fn variables_are_of_their_project_too() {
+    let world = World::new().await;
+    let owner = world.account("owner").await;
+    world.clock.advance(chrono::TimeDelta::seconds(1));
+    let made = world
+        .post(&owner, "/api/v1/projects", json!({ "name": "shop" }))
+        .await;
+    let shop = made.json()["id"].as_str().unwrap().to_owned();
+    let inside = world.script(&owner, json!({ "project_id": shop })).await;
+    let outside = world.script(&owner, json!({})).await;
+    let roles = world.get(&owner, "/api/v1/roles").await.json();
+    let body = json!({ "role_id": roles["items"][2]["id"], "project_id": shop });
+    let guest = world.invited(&owner, "guest", body).await;
+    let variable = json!({ "name": "REGION", "kind": "plain", "value": "north" });
+    for (query, is_there) in [
+        (String::new(), false),
+        (format!("?project_id={shop}"), true),
+        (format!("?script_id={inside}"), true),
+        (format!("?script_id={outside}"), false),
+        (format!("?project_id={SOME_ID}"), false),
+    ] {
+        let path = format!("/api/v1/variables{query}");
+        let status = if is_there { 200 } else { 404 };
+        assert_eq!(world.get(&guest, &path).await.status, status, "{query}");
+        let made = world.post(&guest, &path, variable.clone()).await;
+        assert_eq!(made.status, if is_there { 201 } else { 404 }, "{query}");
+        // What the owner made there is the guest's to change, or not to see.
+        let name = json!({ "name": "OWN", "kind": "plain", "value": "north" });
+        let made = world.post(&owner, &path, name).await;
+        if made.status != 201 {
+            assert!(query.contains(SOME_ID));
+            continue;
+        }
+        let path = format!("/api/v1/variables/{}", made.json()["id"].as_str().unwrap());
+        assert_eq!(world.get(&guest, &path).await.status, status, "{query}");
+        let body = Some(json!({ "value": "south" }));
+        let changed = world.call("PUT", &path, Some(&guest.token), body).await;
+        assert_eq!(changed.status, status, "{query}");
+        let gone = world.call("DELETE", &path, Some(&guest.token), None).await;
+        assert_eq!(gone.status, if is_there { 204 } else { 404 }, "{query}");
+    }
+}

@@ -120,6 +120,7 @@ impl World {
             text: String::from_utf8(bytes.to_vec()).unwrap(),
         };
         check_headers(&answer);
+        check_texts(&path, &answer.text);
         self.check_documented(&method, &path, &answer);
         answer
     }
@@ -342,11 +343,6 @@ fn check_headers(answer: &Answer) {
     );
     assert!(!answer.text.contains(PASSWORD), "a password came back");
     assert!(!answer.text.contains("$argon2"), "a hash came back");
-    assert!(
-        !answer.text.contains("secret"),
-        "an inner text came back: {}",
-        answer.text
-    );
     if answer.status < 400 {
         return;
     }
@@ -371,6 +367,32 @@ fn check_headers(answer: &Answer) {
         answer.status == 401,
         !answer.header(header::WWW_AUTHENTICATE).is_empty()
     );
+}
+
+/// Engines that a test breaks say so with "secret" in their words, which must not come back. The
+/// word is also a kind of variable: as that, and in the one refusal that names the kinds, it may.
+fn check_texts(path: &str, text: &str) {
+    // The document is compared as a whole, in a test of its own.
+    if path == "/openapi.json" {
+        return;
+    }
+    let inner = serde_json::from_str(text)
+        .map_or_else(|_| text.to_owned(), |json| without_kinds(&json).to_string());
+    let inner = inner.replace("give `plain` or `secret`", "");
+    assert!(!inner.contains("secret"), "an inner text came back: {text}");
+}
+
+/// JSON without any `"kind":"secret"`.
+fn without_kinds(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(without_kinds).collect(),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, member)| *name != "kind" || **member != "secret")
+            .map(|(name, member)| (name.clone(), without_kinds(member)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 /// Ids and tokens by their kind, so that a snapshot is the same at each run.

@@ -33,6 +33,7 @@ use crate::{
     engine::{component_engine, load},
     host::wasi::CALL_FUEL,
     limits::{self, component as caps},
+    masking::Secrets,
     memory::Ceilings,
     network::{Network, NoNetwork},
     run::{Ended, Executed, RunInputs, finish},
@@ -177,10 +178,12 @@ impl LoadedComponent {
         inputs: RunInputs,
     ) -> Outcome {
         let started = Instant::now();
+        let secrets = Secrets::of(&inputs);
         let RunInputs {
             params,
             env,
             limits,
+            ..
         } = inputs;
         let params = Value::Object(params).to_string();
         let now = clock.now();
@@ -194,7 +197,8 @@ impl LoadedComponent {
             })
         };
         let (executed, network) = self.execute(params, env, &limits, clock, world).await;
-        finish(executed, network.as_ref(), &limits, started.elapsed())
+        let outcome = finish(executed, network.as_ref(), &limits, started.elapsed());
+        secrets.mask(outcome, &limits).await
     }
 
     /// The component's part of a run, and the network that it had.

@@ -47,6 +47,7 @@ use crate::{
     component::Artifact,
     engine::{CONCURRENT_COMPILES, compiled_engine, compiled_stripper},
     limits::COMPILE_WALL,
+    masking::Secrets,
     run::{PLATFORM_MESSAGE, finish},
 };
 
@@ -222,10 +223,12 @@ impl ProcessSandbox {
         tape_bytes: Option<usize>,
     ) -> (Outcome, Option<Tape>) {
         let started = Instant::now();
+        let secrets = Secrets::of(&inputs);
         let RunInputs {
             params,
             env,
             mut limits,
+            ..
         } = inputs;
         let params = Value::Object(params).to_string();
         let wall = limits.wall;
@@ -260,7 +263,7 @@ impl ProcessSandbox {
             if attempt > 1 && outcome.status == Status::Timeout {
                 break;
             }
-            return (outcome, tape);
+            return (secrets.mask(outcome, &limits).await, tape);
         }
         let mut outcome = Outcome::error(ErrorClass::PlatformError, PLATFORM_MESSAGE);
         outcome.duration_ms = started.elapsed().as_secs_f64() * 1_000.0;

@@ -13,10 +13,9 @@ use super::{
         RecordedRequest, RecordedResponse, RecordedTimings, RecordedTls, RecordedWait, Recording,
         digest,
     },
-    redact::Redactor,
     tape::{Tape, TapedAnswer, TapedBody, TapedRequest, TapedWait},
 };
-use crate::network::Answer;
+use crate::{network::Answer, redact::Redactor};
 
 /// What the value of a header becomes that is a secret by its name.
 const MASKED: &str = "[masked]";

@@ -8,7 +8,6 @@
 mod bytes;
 mod format;
 mod make;
-mod redact;
 mod replay;
 mod replayed;
 mod tape;

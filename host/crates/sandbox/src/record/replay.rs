@@ -18,12 +18,12 @@ use super::{
         RecordedAnswer, RecordedBody, RecordedError, RecordedRequest, RecordedResponse,
         RecordedTimings, RecordedTls, Recording,
     },
-    redact::{Redactor, restore},
     tape::TapedBody,
 };
 use crate::{
     limits::RECORDED_BODY_BYTES,
     network::{Answer, Network},
+    redact::{Redactor, restore},
 };
 
 /// The wall clock of the run is over, in the time that the recording tells.

@@ -8,11 +8,11 @@ use vedette_core::{ErrorClass, Outcome, Status};
 use super::{
     RecordingError,
     format::{RecordedOutcome, Recording},
-    redact::{Redactor, placeholder, restore_json},
     replay::Replay,
 };
 use crate::{
     Bytecode, Limits, RunInputs, Sandbox,
+    redact::{Redactor, placeholder, restore_json},
     world::{GuestClock, World},
 };
 
@@ -78,6 +78,7 @@ impl Sandbox {
             params,
             limits: limits(recording, source),
             env: variables.clone(),
+            ..RunInputs::default()
         };
         let (mut outcome, _) = self
             .run_in(bytecode, inputs, |_| {

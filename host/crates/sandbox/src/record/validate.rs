@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
-use vedette_core::{SourceLanguage, script};
+use vedette_core::{
+    SourceLanguage, script,
+    variable::{MAX_VARIABLES_OF_RUN, check_variable_name},
+};
 
 use super::format::{FORMAT, RecordedAnswer, RecordedRequest, Recording, digest};
 use crate::{limits, world::Seed};
@@ -118,8 +121,12 @@ impl Recording {
             }
         }
         script::check_parameters(&self.params).map_err(|error| format!("`params`: {error}"))?;
-        let env = self.env.iter().map(|name| (name.clone(), String::new()));
-        script::check_env_vars(&env.collect()).map_err(|error| format!("`env`: {error}"))?;
+        if self.env.len() > MAX_VARIABLES_OF_RUN {
+            return Err(format!("`env` has more than {MAX_VARIABLES_OF_RUN} names"));
+        }
+        for name in &self.env {
+            check_variable_name(name).map_err(|error| format!("`env`: {error}"))?;
+        }
         if self.seed().is_none() {
             return Err("`seed` is not 32 bytes in hex".to_owned());
         }

@@ -11,6 +11,7 @@ mod recordings;
 mod replay;
 mod requests;
 mod scripts;
+mod secrets;
 mod server;
 mod site;
 mod surface;
@@ -22,7 +23,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use serde_json::{Value, json};
 use vedette_core::{ErrorClass, Outcome, SourceLanguage, Status, SystemClock};
 use vedette_egress::{Guard, Policy};
-use vedette_sandbox::{Limits, RunInputs, Sandbox, SandboxOptions};
+use vedette_sandbox::{RunInputs, Sandbox, SandboxOptions};
 
 /// One sandbox for the whole process: compiling the engine takes a second.
 fn sandbox() -> &'static Sandbox {
@@ -73,7 +74,7 @@ fn inputs(params: Value, env: &[(&str, &str)]) -> RunInputs {
     RunInputs {
         params,
         env,
-        limits: Limits::default(),
+        ..RunInputs::default()
     }
 }
 

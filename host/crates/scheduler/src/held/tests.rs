@@ -1,11 +1,9 @@
 //! Tests of a held slot's fate.
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 use serde_json::Map;
 use uuid::Uuid;
-use vedette_core::{ErrorClass, Schedule, ScriptId};
+use vedette_core::{Environment, ErrorClass, Schedule, ScriptId};
 
 use super::*;
 
@@ -23,7 +21,7 @@ fn held() -> HeldSlot {
         scheduled_at: at(0),
         lease_token: 7,
         parameters: Map::new(),
-        env_vars: BTreeMap::new(),
+        env_vars: Environment::default(),
         timeout_seconds: 3,
         schedule: Schedule::cron("*/10 * * * * *", "UTC").expect("a cron text that parses"),
         after_failure: false,

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, json};
 use tokio::time::{Instant, interval};
 use vedette_core::{
-    Clock, ExecutionId, OrgId, Program, ProjectId, Schedule, ScriptId, ScriptVersionId,
-    SourceLanguage, Status, SystemClock, UserId,
+    Clock, Environment, ExecutionId, OrgId, Program, ProjectId, Schedule, ScriptId,
+    ScriptVersionId, SourceLanguage, Status, SystemClock, UserId,
 };
 use vedette_scheduler::{RunRequest, Scheduler, SchedulerConfig, SchedulerHandle};
 use vedette_store::{
@@ -129,7 +129,7 @@ impl World {
             version_id: ScriptVersionId::generate(&SystemClock),
             script_name: name.to_owned(),
             parameters: Map::new(),
-            env_vars: BTreeMap::new(),
+            env_vars: Environment::default(),
             timeout: Duration::from_secs(30),
             after_failure: false,
         }

@@ -77,6 +77,8 @@ async fn several_nodes_may_migrate_at_once() {
             "permissions",
             "invitations",
             "roles",
+            "variables",
+            "organization_keys",
             "component_signatures",
             "component_keys",
             "components",

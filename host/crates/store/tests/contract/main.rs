@@ -21,6 +21,8 @@ mod scripts;
 mod second_factors;
 mod slots;
 mod user_administration;
+mod variables;
+mod vault;
 mod versions;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -14,7 +14,6 @@ pub(crate) mod versions;
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderValue, header};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -22,6 +21,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use vedette_core::{Program, TemplateId};
 use vedette_store::Script;
+
+use crate::v1::revision::{Expected, etag, if_match};
 
 /// A script with its current version.
 #[derive(Serialize, ToSchema)]
@@ -90,37 +91,4 @@ impl From<Script> for ScriptView {
             updated_at: script.updated_at,
         }
     }
-}
-
-/// The `ETag` of a revision (RFC 9110 section 8.8.3).
-fn etag(revision: i64) -> [(header::HeaderName, HeaderValue); 1] {
-    let value = HeaderValue::try_from(format!("\"{revision}\"")).expect("digits and quotes");
-    [(header::ETAG, value)]
-}
-
-/// Which state of a script a change is meant for.
-enum Expected {
-    /// Whatever it is now.
-    Any,
-    /// This revision only.
-    Revision(i64),
-    /// A tag that is none of ours, and matches nothing.
-    Nothing,
-}
-
-/// Reads `If-Match` (RFC 9110 section 13.1.1). Our tags are strong, and one is enough.
-fn if_match(headers: &HeaderMap) -> Expected {
-    let Some(value) = headers.get(header::IF_MATCH) else {
-        return Expected::Any;
-    };
-    let text = value.to_str().unwrap_or_default();
-    if text == "*" {
-        return Expected::Any;
-    }
-    let inner = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    inner
-        .and_then(|digits| digits.parse().ok())
-        .map_or(Expected::Nothing, Expected::Revision)
 }

@@ -53,6 +53,8 @@ pub(crate) async fn run_script(
         .await?
         .ok_or_else(Problem::not_found)?;
     caller.check_in(script.project_id)?;
+    // Before the row is made: a run that cannot have its variables does not begin.
+    let env_vars = state.store.get_environment(&script).await?;
     let ticket = state.manual_runs.admit(caller.org_id).ok_or_else(|| {
         Problem::unavailable("too many runs by hand wait already; none was begun")
     })?;
@@ -75,7 +77,7 @@ pub(crate) async fn run_script(
         version_id: new.version_id,
         script_name: script.name,
         parameters: script.parameters,
-        env_vars: script.env_vars,
+        env_vars,
         timeout: Duration::from_secs(script.timeout_seconds.into()),
     };
     drop(script.program);

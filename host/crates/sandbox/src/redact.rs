@@ -22,10 +22,10 @@ const LEAST_BASE64_BYTES: usize = 5;
 const MOST_RESTORED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Replaces values by the names of their variables.
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     patterns: Vec<Pattern>,
     /// A value was found since the start.
-    pub(super) found: bool,
+    pub(crate) found: bool,
     /// And in a form that [`restore`] does not bring back.
     lost: bool,
 }
@@ -68,12 +68,12 @@ impl Form {
 }
 
 /// What stands for the value of `name`.
-pub(super) fn placeholder(name: &str) -> String {
+pub(crate) fn placeholder(name: &str) -> String {
     format!("[env:{name}]")
 }
 
 impl Redactor {
-    pub(super) fn new(variables: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(variables: &BTreeMap<String, String>) -> Self {
         let patterns = variables
             .iter()
             .filter(|(_, value)| value.len() >= LEAST_VALUE_BYTES)
@@ -90,7 +90,7 @@ impl Redactor {
         }
     }
 
-    pub(super) fn bytes<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn bytes<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let places = self.places(bytes);
         if places.is_empty() {
             return Cow::Borrowed(bytes);
@@ -115,7 +115,7 @@ impl Redactor {
     }
 
     /// Whether `f` takes out a value for good.
-    pub(super) fn watch<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+    pub(crate) fn watch<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> (T, bool) {
         let before = std::mem::take(&mut self.lost);
         let value = f(self);
         let is_lost = self.lost;
@@ -123,21 +123,54 @@ impl Redactor {
         (value, is_lost)
     }
 
-    pub(super) fn owned(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn owned(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         match self.bytes(&bytes) {
             Cow::Borrowed(_) => bytes,
             Cow::Owned(clean) => clean,
         }
     }
 
-    pub(super) fn text(&mut self, text: &str) -> String {
+    pub(crate) fn text(&mut self, text: &str) -> String {
         match self.bytes(text.as_bytes()) {
             Cow::Borrowed(_) => text.to_owned(),
             Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         }
     }
 
-    pub(super) fn json(&mut self, value: &Value) -> Value {
+    /// The text without values; also without the beginning of one at its end if it has about the
+    /// most bytes that it may have, so that it may have been cut there. `None`: nothing was found.
+    pub(crate) fn cut_text(&mut self, text: &str, most_bytes: usize) -> Option<String> {
+        let mut clean = self.bytes(text.as_bytes());
+        let may_be_cut = text.len() + LEAST_VALUE_BYTES > most_bytes;
+        // In what is left of it, so that no whole value is torn.
+        if let Some((start, pattern)) = may_be_cut.then(|| self.begun(&clean)).flatten() {
+            (self.found, self.lost) = (true, true);
+            let placeholder = self.patterns[pattern].placeholder.as_bytes();
+            clean.to_mut().truncate(start);
+            clean.to_mut().extend_from_slice(placeholder);
+        }
+        match clean {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(clean) => Some(String::from_utf8_lossy(&clean).into_owned()),
+        }
+    }
+
+    /// Where the bytes end with the beginning of a value: the first such place, and the pattern.
+    fn begun(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let last = bytes.len().checked_sub(LEAST_VALUE_BYTES)?;
+        let patterns = self.patterns.iter().enumerate();
+        let places = patterns.flat_map(|(index, pattern)| {
+            pattern.forms.iter().filter_map(move |form| {
+                let needle = form.finder.needle();
+                let first = (bytes.len() + 1).saturating_sub(needle.len());
+                let start = (first..=last).find(|start| needle.starts_with(&bytes[*start..]))?;
+                Some((form.widen(bytes, start, bytes.len()).0, index))
+            })
+        });
+        places.min()
+    }
+
+    pub(crate) fn json(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             // A number that holds a value becomes a text without it.
@@ -163,7 +196,7 @@ impl Redactor {
     }
 
     /// What would stand for the first value in a text, if there is one.
-    pub(super) fn first_in(&self, text: &str) -> Option<&str> {
+    pub(crate) fn first_in(&self, text: &str) -> Option<&str> {
         let (_, _, pattern) = *self.places(text.as_bytes()).first()?;
         Some(&self.patterns[pattern].placeholder)
     }
@@ -279,7 +312,7 @@ fn base64_form(alphabet: &GeneralPurpose, value: &[u8], before: usize) -> Option
 
 /// Puts values back where placeholders stand: for a replay that is given them. What would become
 /// larger than any body may be is left as it is.
-pub(super) fn restore(bytes: &[u8], values: &[(String, String)]) -> Vec<u8> {
+pub(crate) fn restore(bytes: &[u8], values: &[(String, String)]) -> Vec<u8> {
     let mut restored = bytes.to_vec();
     for (name, value) in values {
         let placeholder = placeholder(name);
@@ -300,7 +333,7 @@ pub(super) fn restore(bytes: &[u8], values: &[(String, String)]) -> Vec<u8> {
 }
 
 /// The same for JSON.
-pub(super) fn restore_json(value: &Value, values: &[(String, String)]) -> Value {
+pub(crate) fn restore_json(value: &Value, values: &[(String, String)]) -> Value {
     let text = |text: &String| {
         let restored = restore(text.as_bytes(), values);
         String::from_utf8(restored).unwrap_or_else(|_| text.clone())
