@@ -163,6 +163,7 @@ async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<
 }
 
 fn api_config(config: &Config) -> ApiConfig {
+    let origins = config.server.cors_origins.iter();
     ApiConfig {
         registration: match config.auth.registration {
             RegistrationSetting::Open => Registration::Open,
@@ -170,6 +171,9 @@ fn api_config(config: &Config) -> ApiConfig {
             RegistrationSetting::Closed => Registration::Closed,
         },
         least_interval_seconds: config.scheduler.least_interval_seconds,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        cors_origins: origins.map(|origin| origin.0.clone()).collect(),
+        requests_per_minute: config.server.requests_per_minute,
         ..ApiConfig::default()
     }
 }

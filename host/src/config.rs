@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use axum::http::HeaderValue;
 use config::{Environment, File, FileFormat};
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Deserializer};
@@ -37,6 +38,27 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
+    #[serde(deserialize_with = "list_or_json")]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    #[serde(deserialize_with = "list_or_json")]
+    pub(crate) cors_origins: Vec<Origin>,
+    pub(crate) requests_per_minute: u32,
+}
+
+/// An origin (RFC 6454) exactly as browsers send it.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin(pub(crate) HeaderValue);
+
+impl FromStr for Origin {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let url = Url::parse(text).map_err(drop)?;
+        let is_exact =
+            matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
+        let value = HeaderValue::from_str(text).map_err(drop)?;
+        is_exact.then_some(Self(value)).ok_or(())
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -263,10 +285,26 @@ pub(crate) fn remove_settings(command: &mut std::process::Command) {
     }
 }
 
+/// What a list of settings can be of.
+trait Listed: FromStr {
+    /// Ends a sentence that begins with a text that is none.
+    const WHAT: &str;
+}
+
+impl Listed for IpNet {
+    const WHAT: &str = "a network such as 10.1.0.0/16 or fd00::/8";
+}
+
+impl Listed for Ipv6Net {
+    const WHAT: &str = "a network such as 64:ff9b::/96";
+}
+
+impl Listed for Origin {
+    const WHAT: &str = "an origin such as https://console.example.com, without a path";
+}
+
 /// A list, or text that is a list in JSON, as the environment gives it.
-fn list_or_json<'de, D: Deserializer<'de>, N: FromStr>(
-    deserializer: D,
-) -> Result<Vec<N>, D::Error> {
+fn list_or_json<'de, D: Deserializer<'de>, N: Listed>(deserializer: D) -> Result<Vec<N>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
@@ -281,11 +319,8 @@ fn list_or_json<'de, D: Deserializer<'de>, N: FromStr>(
         })?,
     };
     let parse = |text: String| {
-        text.parse().map_err(|_| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not a network such as 10.1.0.0/16 or fd00::/8"
-            ))
-        })
+        text.parse()
+            .map_err(|_| serde::de::Error::custom(format!("`{text}` is not {}", N::WHAT)))
     };
     texts.into_iter().map(parse).collect()
 }

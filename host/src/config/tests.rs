@@ -47,6 +47,22 @@ fn what_is_not_a_setting_is_named() {
         ("[egress]\nallow = \"10.0.0.0/8\"", "10.0.0.0/8"),
         ("[egress]\nnat64 = [\"10.0.0.0/8\"]", "10.0.0.0/8"),
         ("[auth]\nregistration = \"everyone\"", "everyone"),
+        ("[server]\ntrusted_proxies = [\"10.0.0.1\"]", "10.0.0.1"),
+        ("[server]\ncors_origins = [\"*\"]", "`*`"),
+        ("[server]\ncors_origins = [\"null\"]", "`null`"),
+        (
+            "[server]\ncors_origins = [\"https://a.example/\"]",
+            "https://a.example/",
+        ),
+        (
+            "[server]\ncors_origins = [\"https://A.example\"]",
+            "https://A.example",
+        ),
+        (
+            "[server]\ncors_origins = [\"ftp://a.example\"]",
+            "ftp://a.example",
+        ),
+        ("[server]\nrequests_per_minute = -1", "requests_per_minute"),
         ("[runner]\nisolation = \"none\"", "none"),
         #[cfg(not(target_os = "linux"))]
         ("[runner]\nisolation = \"process\"", "process"),

@@ -27,10 +27,12 @@ impl FromRequestParts<ApiState> for SignedIn {
             .verify(token, now)
             .ok_or_else(Problem::unauthorized)?;
         let caller = state.store.find_caller(session, now).await?;
-        caller
+        let caller = caller
             .filter(|caller| caller.user.id == user)
-            .map(Self)
-            .ok_or_else(Problem::unauthorized)
+            .ok_or_else(Problem::unauthorized)?;
+        let org = caller.member.as_ref().map(|(org, _)| *org);
+        state.request_rate.count(caller.user.id, org).await?;
+        Ok(Self(caller))
     }
 }
 
@@ -137,6 +139,8 @@ async fn by_key(key: &str, state: &ApiState) -> Result<Member, Problem> {
     let now = state.clock.now();
     let caller = state.store.find_key_caller(api_key_hash(key), now).await?;
     let caller = caller.ok_or_else(Problem::unauthorized)?;
+    let (user, org) = (caller.user.id, Some(caller.org_id));
+    state.request_rate.count(user, org).await?;
     Ok(Member {
         user: caller.user,
         is_key: true,

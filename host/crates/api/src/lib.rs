@@ -21,6 +21,7 @@ mod parameters;
 mod password;
 mod problem;
 mod recovery;
+mod request_rate;
 mod router;
 mod routes;
 mod seal;

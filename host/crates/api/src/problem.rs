@@ -260,6 +260,17 @@ impl Problem {
         }
     }
 
+    /// 429: the caller, or the organization, makes more requests than it may.
+    pub(crate) fn too_many_requests(wait: chrono::TimeDelta) -> Self {
+        let seconds = ((wait.num_milliseconds() + 999) / 1_000).clamp(1, 60);
+        let detail = format!("too many requests; go on in {seconds} seconds, and slower");
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            retry_after: u16::try_from(seconds).ok(),
+            ..Self::new(status, "too-many-requests", "Too many requests", detail)
+        }
+    }
+
     /// 500 with a fixed text. The cause is logged here, once.
     pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(cause), "a request failed");

@@ -1,14 +1,17 @@
 //! What wraps all routes, and their description.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
 };
 use tracing::Instrument as _;
@@ -73,6 +76,10 @@ fn described(mut document: Document) -> Document {
         ];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
+            if operation.security.is_some() {
+                let too_many = || RefOr::T(problem_response("Too many requests"));
+                responses.entry("429".to_owned()).or_insert_with(too_many);
+            }
             if name.starts_with("/api/") {
                 for (status, description) in failures {
                     let failure = || RefOr::T(problem_response(description));
@@ -108,7 +115,8 @@ fn problem_response(description: &str) -> DocumentResponse {
 /// The whole API, with its description and a page to read it.
 pub fn router(state: ApiState) -> Router {
     let (router, document) = routes().split_for_parts();
-    router
+    let origins = state.config.cors_origins.clone();
+    let router = router
         .merge(pages::router(&described(document)))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
@@ -116,11 +124,38 @@ pub fn router(state: ApiState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(
             |_: Box<dyn std::any::Any + Send>| Problem::panicked().into_response(),
-        ))
+        ));
+    let router = if origins.is_empty() {
+        router
+    } else {
+        router.layer(cors(origins))
+    };
+    router
         .layer(middleware::from_fn(finish))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(middleware::map_request(drop_odd_request_id))
+}
+
+/// Lets pages of these origins, and of no other, call the API by a token. Cookies are never read, so
+/// that none are allowed.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("prefer"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            REQUEST_ID,
+        ])
+        .max_age(Duration::from_hours(1))
 }
 
 /// An id from outside is kept only if it is harmless in a log and given once; else we make one.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use chrono::TimeDelta;
+use ipnet::IpNet;
 use vedette_core::Clock;
 use vedette_store::Store;
 
 use crate::{
     ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
-    password::Hasher, uploads::Uploads,
+    password::Hasher, request_rate::RequestRate, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -39,6 +41,13 @@ pub struct ApiConfig {
     pub component_stored_bytes: u64,
     /// Components of an organization that may wait to be compiled.
     pub component_queue: u64,
+    /// Proxies whose word about their clients is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins whose pages may call the API with a token, each exactly as browsers send it.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Requests of one user in a minute, those by keys included; of an organization, four times as
+    /// many. 0: any number.
+    pub requests_per_minute: u32,
     /// Compiling for an organization in an hour, in milliseconds of a core.
     pub component_compile_ms_per_hour: u64,
 }
@@ -53,6 +62,9 @@ impl Default for ApiConfig {
             component_bytes: 32 * 1024 * 1024,
             component_stored_bytes: 1024 * 1024 * 1024,
             component_queue: 20,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            requests_per_minute: 3_000,
             component_compile_ms_per_hour: 1_200_000,
         }
     }
@@ -69,6 +81,7 @@ pub struct ApiState {
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) hasher: Hasher,
     pub(crate) attempts: Attempts,
+    pub(crate) request_rate: RequestRate,
     pub(crate) manual_runs: ManualRuns,
     pub(crate) uploads: Uploads,
 }
@@ -87,6 +100,7 @@ impl ApiState {
             store,
             engine,
             attempts: Attempts::new(clock.clone()),
+            request_rate: RequestRate::new(config.requests_per_minute, clock.clone()),
             clock,
             keys: Arc::new(keys),
             seals,

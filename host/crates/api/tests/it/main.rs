@@ -9,6 +9,7 @@ mod component_scripts;
 mod components;
 mod document;
 mod engine;
+mod hardening;
 mod hostile;
 mod http;
 mod isolation;

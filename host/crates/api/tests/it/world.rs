@@ -81,6 +81,8 @@ impl World {
     pub(crate) fn on(database: TestDatabase, registration: Registration) -> Self {
         let config = ApiConfig {
             registration,
+            // The clock stands still, so that no request of a test would make room for another.
+            requests_per_minute: 0,
             ..ApiConfig::default()
         };
         Self::configured(database, config)
