@@ -8,7 +8,7 @@ use vedette_core::{BuiltInRole, OrgId, ProjectId, UserId};
 use crate::{
     Store, StoreError,
     db::{in_tx, on_db},
-    error::is_unique_violation,
+    error::conflict,
     invitations::use_invitation,
     members::{INSERT_GRANT, INSERT_MEMBERSHIP},
     organizations::insert_organization,
@@ -92,14 +92,34 @@ const FIND_LOGIN: &str = "SELECT users.id, users.username, users.email, users.is
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[COUNT_USERS, INSERT_USER, HAS_USERNAME, FIND_LOGIN];
 
+/// A user as other rows have one, too.
 #[derive(FromRow)]
-struct LoginRow {
-    id: Uuid,
+pub(crate) struct UserRow {
+    pub(crate) id: Uuid,
     username: String,
     email: String,
     is_admin: bool,
-    is_disabled: bool,
+    pub(crate) is_disabled: bool,
     created_at: DateTime<Utc>,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: UserId::from_uuid(row.id),
+            username: row.username,
+            email: row.email,
+            is_admin: row.is_admin,
+            is_disabled: row.is_disabled,
+            created_at: row.created_at,
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct LoginRow {
+    #[sqlx(flatten)]
+    user: UserRow,
     password_hash: String,
     org_id: Option<Uuid>,
 }
@@ -143,13 +163,7 @@ impl Store {
                 .bind(user.created_at)
                 .execute(&mut *tx)
                 .await
-                .map_err(|error| {
-                    if is_unique_violation(&error) {
-                        StoreError::Conflict { field: "email" }
-                    } else {
-                        error.into()
-                    }
-                })?;
+                .map_err(|error| conflict(error, "email"))?;
             let org = if let Some(token) = new.invitation {
                 use_invitation!(tx, token, new.id, &new.email, new.created_at)
             } else {
@@ -176,14 +190,7 @@ impl Store {
             sqlx::query_as(FIND_LOGIN).bind(name_or_email).fetch_optional(pool).await?
         });
         Ok(row.map(|row| Login {
-            user: User {
-                id: UserId::from_uuid(row.id),
-                username: row.username,
-                email: row.email,
-                is_admin: row.is_admin,
-                is_disabled: row.is_disabled,
-                created_at: row.created_at,
-            },
+            user: row.user.into(),
             org_id: row.org_id.map(OrgId::from_uuid),
             password_hash: row.password_hash,
         }))

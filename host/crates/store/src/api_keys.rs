@@ -8,6 +8,7 @@ use vedette_core::{Access, ApiKeyId, OrgId, Permission, PermissionSet, ProjectId
 
 use crate::{
     Page, PageRequest, Store, StoreError, User,
+    accounts::UserRow,
     db::{in_tx, on_db},
     members::HAS_PROJECT,
 };
@@ -82,7 +83,7 @@ const DELETE_KEY: &str =
     "DELETE FROM api_keys WHERE org_id = $1 AND id = $2 AND (user_id = $3 OR $4)";
 const FIND_CALLER: &str = "SELECT api_keys.id AS key_id, api_keys.org_id, api_keys.permissions, \
     api_keys.project_id, api_keys.last_used_at, users.id, users.username, users.email, \
-    users.is_admin, users.created_at FROM api_keys JOIN users ON users.id = api_keys.user_id \
+    users.is_admin, users.is_disabled, users.created_at FROM api_keys JOIN users ON users.id = api_keys.user_id \
     JOIN organizations ON organizations.id = api_keys.org_id \
     WHERE api_keys.token_hash = $1 AND (api_keys.expires_at IS NULL OR api_keys.expires_at > $2) \
     AND NOT users.is_disabled AND organizations.delete_after IS NULL";
@@ -132,11 +133,8 @@ struct CallerRow {
     permissions: Json<Vec<String>>,
     project_id: Option<Uuid>,
     last_used_at: Option<DateTime<Utc>>,
-    id: Uuid,
-    username: String,
-    email: String,
-    is_admin: bool,
-    created_at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    user: UserRow,
 }
 
 /// A name that this version does not know allows nothing.
@@ -254,20 +252,13 @@ impl Store {
                 sqlx::query(NOTE_USE).bind(row.key_id).bind(now).execute(&mut *tx).await?;
             });
         }
-        let (org, user) = (OrgId::from_uuid(row.org_id), UserId::from_uuid(row.id));
+        let (org, user) = (OrgId::from_uuid(row.org_id), UserId::from_uuid(row.user.id));
         let held = self.get_access(org, user).await?;
         let project = row.project_id.map(ProjectId::from_uuid);
         Ok(Some(KeyCaller {
             access: held.narrowed(read_permissions(&row.permissions), project),
             org_id: org,
-            user: User {
-                id: user,
-                username: row.username,
-                email: row.email,
-                is_admin: row.is_admin,
-                is_disabled: false,
-                created_at: row.created_at,
-            },
+            user: row.user.into(),
         }))
     }
 }

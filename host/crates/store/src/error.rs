@@ -134,11 +134,14 @@ fn is_final_in_sqlite(code: &str) -> bool {
     matches!(primary, Ok(1 | 18 | 19 | 20 | 25))
 }
 
-/// Whether an insert met a row with the same key.
-pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+/// What an insert or an update came to, when only this field has to be unique.
+pub(crate) fn conflict(error: sqlx::Error, field: &'static str) -> StoreError {
+    let database = error.as_database_error();
+    if database.is_some_and(sqlx::error::DatabaseError::is_unique_violation) {
+        StoreError::Conflict { field }
+    } else {
+        error.into()
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use vedette_core::UserId;
 
 use crate::{
     Store, StoreError, User,
+    accounts::UserRow,
     db::{in_tx, on_db},
-    user_administration::{REVOKE_ALL_OF_USER, UserRow},
+    user_administration::REVOKE_ALL_OF_USER,
 };
 
 /// A link to be made.

@@ -11,7 +11,7 @@ use crate::{
     NewSession, Store, StoreError,
     db::{in_tx, on_db},
     password_resets::DELETE_RESET_OF_USER,
-    sessions::INSERT_SESSION,
+    sessions::insert_session,
 };
 
 const FIND_HASH: &str = "SELECT password_hash FROM users WHERE id = $1";
@@ -52,15 +52,7 @@ impl Store {
             if users == 0 {
                 return Ok(false);
             }
-            sqlx::query(INSERT_SESSION)
-                .bind(new.id.as_uuid())
-                .bind(new.user_id.as_uuid())
-                .bind(new.org_id.map(OrgId::as_uuid))
-                .bind(new.refresh_token_hash.as_slice())
-                .bind(new.created_at)
-                .bind(new.expires_at)
-                .execute(&mut *tx)
-                .await?;
+            insert_session!(tx, new);
         });
         Ok(true)
     }

@@ -8,7 +8,7 @@ use vedette_core::{SessionId, UserId};
 use crate::{
     Page, PageRequest, Store, StoreError,
     db::{in_tx, on_db},
-    error::is_unique_violation,
+    error::conflict,
 };
 
 /// A session as its user sees it.
@@ -75,13 +75,7 @@ impl Store {
                 .bind(email)
                 .execute(&mut *tx)
                 .await
-                .map_err(|error| {
-                    if is_unique_violation(&error) {
-                        StoreError::Conflict { field: "email" }
-                    } else {
-                        error.into()
-                    }
-                })?;
+                .map_err(|error| conflict(error, "email"))?;
         });
         Ok(())
     }

@@ -8,7 +8,7 @@ use vedette_core::{ExecutionId, OrgId, ProjectId, Projects, ScriptId};
 use crate::{
     Store, StoreError,
     db::{in_tx, on_db},
-    error::is_unique_violation,
+    error::conflict,
     roles::Deleted,
 };
 
@@ -72,14 +72,6 @@ impl From<ProjectRow> for Project {
     }
 }
 
-fn name_taken(error: sqlx::Error) -> StoreError {
-    if is_unique_violation(&error) {
-        StoreError::Conflict { field: "name" }
-    } else {
-        error.into()
-    }
-}
-
 impl Store {
     /// Makes a project. `false`: the organization has `most` already.
     ///
@@ -103,7 +95,7 @@ impl Store {
                     .bind(project.created_at)
                     .execute(&mut *tx)
                     .await
-                    .map_err(name_taken)?;
+                    .map_err(|error| conflict(error, "name"))?;
             }
             fits
         }))
@@ -158,7 +150,7 @@ impl Store {
                 .bind(name)
                 .execute(&mut *tx)
                 .await
-                .map_err(name_taken)?
+                .map_err(|error| conflict(error, "name"))?
                 .rows_affected()
         });
         Ok(renamed > 0)

@@ -8,7 +8,7 @@ use vedette_core::{BuiltInRole, OrgId, Permission, PermissionSet, RoleId};
 use crate::{
     Store, StoreError,
     db::{in_tx, on_db},
-    error::is_unique_violation,
+    error::conflict,
 };
 
 /// A named set of permissions.
@@ -151,14 +151,6 @@ fn roles(rows: &[RoleRow]) -> Vec<Role> {
         .collect()
 }
 
-fn name_taken(error: sqlx::Error) -> StoreError {
-    if is_unique_violation(&error) {
-        StoreError::Conflict { field: "name" }
-    } else {
-        error.into()
-    }
-}
-
 /// Gives a role permissions, beside those that it has.
 macro_rules! insert_permissions {
     ($tx:ident, $role:expr, $permissions:expr) => {
@@ -246,7 +238,7 @@ impl Store {
                     .bind(now)
                     .execute(&mut *tx)
                     .await
-                    .map_err(name_taken)?;
+                    .map_err(|error| conflict(error, "name"))?;
                 insert_permissions!(tx, id, role.permissions);
             }
             fits
@@ -272,7 +264,7 @@ impl Store {
                 .bind(&role.description)
                 .execute(&mut *tx)
                 .await
-                .map_err(name_taken)?
+                .map_err(|error| conflict(error, "name"))?
                 .rows_affected();
             if updated > 0 {
                 sqlx::query(CLEAR_ROLE).bind(id.as_uuid()).execute(&mut *tx).await?;

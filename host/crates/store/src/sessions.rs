@@ -7,6 +7,7 @@ use vedette_core::{Access, OrgId, SessionId, UserId};
 
 use crate::{
     Store, StoreError, User,
+    accounts::UserRow,
     db::{in_tx, on_db},
 };
 
@@ -61,28 +62,33 @@ pub(crate) const ALL_SQL: &[&str] = &[INSERT_SESSION, FIND_CALLER, ROTATE_SESSIO
 
 #[derive(FromRow)]
 struct CallerRow {
-    id: Uuid,
-    username: String,
-    email: String,
-    is_admin: bool,
-    is_disabled: bool,
-    created_at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    user: UserRow,
     org_id: Option<Uuid>,
 }
+
+/// Keeps a new session.
+macro_rules! insert_session {
+    ($tx:ident, $new:expr) => {
+        sqlx::query($crate::sessions::INSERT_SESSION)
+            .bind($new.id.as_uuid())
+            .bind($new.user_id.as_uuid())
+            .bind($new.org_id.map(OrgId::as_uuid))
+            .bind($new.refresh_token_hash.as_slice())
+            .bind($new.created_at)
+            .bind($new.expires_at)
+            .execute(&mut *$tx)
+            .await?;
+    };
+}
+
+pub(crate) use insert_session;
 
 impl Store {
     /// Keeps a new session.
     pub async fn create_session(&self, new: NewSession) -> Result<(), StoreError> {
         in_tx!(self, tx => {
-            sqlx::query(INSERT_SESSION)
-                .bind(new.id.as_uuid())
-                .bind(new.user_id.as_uuid())
-                .bind(new.org_id.map(OrgId::as_uuid))
-                .bind(new.refresh_token_hash.as_slice())
-                .bind(new.created_at)
-                .bind(new.expires_at)
-                .execute(&mut *tx)
-                .await?;
+            insert_session!(tx, new);
         });
         Ok(())
     }
@@ -100,24 +106,20 @@ impl Store {
                 .fetch_optional(pool)
                 .await?
         });
-        let Some(row) = row.filter(|row| !row.is_disabled) else {
+        let Some(row) = row.filter(|row| !row.user.is_disabled) else {
             return Ok(None);
         };
         let member = match row.org_id.map(OrgId::from_uuid) {
             None => None,
-            Some(org) => Some((org, self.get_access(org, UserId::from_uuid(row.id)).await?)),
+            Some(org) => Some((
+                org,
+                self.get_access(org, UserId::from_uuid(row.user.id)).await?,
+            )),
         };
         Ok(Some(Caller {
             session_id,
             member,
-            user: User {
-                id: UserId::from_uuid(row.id),
-                username: row.username,
-                email: row.email,
-                is_admin: row.is_admin,
-                is_disabled: row.is_disabled,
-                created_at: row.created_at,
-            },
+            user: row.user.into(),
         }))
     }
 

@@ -2,12 +2,11 @@
 //! organization: only such administrators come here.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
-use uuid::Uuid;
 use vedette_core::UserId;
 
 use crate::{
     Page, PageRequest, Store, StoreError, User,
+    accounts::UserRow,
     db::{in_tx, on_db},
     password_resets::DELETE_RESET_OF_USER,
 };
@@ -47,29 +46,6 @@ pub(crate) const ALL_SQL: &[&str] = &[
     COUNT_ADMINISTRATORS,
     REVOKE_ALL_OF_USER,
 ];
-
-#[derive(FromRow)]
-pub(crate) struct UserRow {
-    id: Uuid,
-    username: String,
-    email: String,
-    is_admin: bool,
-    is_disabled: bool,
-    created_at: DateTime<Utc>,
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        Self {
-            id: UserId::from_uuid(row.id),
-            username: row.username,
-            email: row.email,
-            is_admin: row.is_admin,
-            is_disabled: row.is_disabled,
-            created_at: row.created_at,
-        }
-    }
-}
 
 impl Store {
     /// One page of all users of the installation, newest first.

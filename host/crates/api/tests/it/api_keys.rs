@@ -59,21 +59,9 @@ async fn a_key_does_what_it_is_for_and_no_more() {
     );
     assert_eq!(status(&world, "vdt_", "GET", &script).await, 401);
     let path = format!("{KEYS}/{key_id}");
-    assert_eq!(
-        world
-            .call("DELETE", &path, Some(&anna.token), None)
-            .await
-            .status,
-        204
-    );
+    assert_eq!(world.delete(&anna, &path).await.status, 204);
     assert_eq!(status(&world, &key, "GET", &script).await, 401);
-    assert_eq!(
-        world
-            .call("DELETE", &path, Some(&anna.token), None)
-            .await
-            .status,
-        404
-    );
+    assert_eq!(world.delete(&anna, &path).await.status, 404);
 }
 
 #[tokio::test]
@@ -121,20 +109,8 @@ async fn a_key_is_never_more_than_its_user() {
     let stranger = world.account("stranger").await;
     let of_key = format!("{KEYS}/{key_id}");
     assert_eq!(world.get(&stranger, KEYS).await.json()["items"], json!([]));
-    assert_eq!(
-        world
-            .call("DELETE", &of_key, Some(&stranger.token), None)
-            .await
-            .status,
-        404
-    );
-    assert_eq!(
-        world
-            .call("DELETE", &path, Some(&owner.token), None)
-            .await
-            .status,
-        204
-    );
+    assert_eq!(world.delete(&stranger, &of_key).await.status, 404);
+    assert_eq!(world.delete(&owner, &path).await.status, 204);
     assert_eq!(
         status(&world, &key, "GET", &format!("/api/v1/scripts/{id}")).await,
         401

@@ -76,9 +76,7 @@ async fn callers(world: &World) -> Vec<Account> {
     callers.push(none);
     callers.push(administrator);
     for account in &callers[5..] {
-        let gone = world
-            .call("DELETE", "/api/v1/organization", Some(&account.token), None)
-            .await;
+        let gone = world.delete(account, "/api/v1/organization").await;
         assert_eq!(gone.status, 200, "{}", gone.text);
     }
     callers
@@ -299,7 +297,7 @@ async fn variables_are_of_their_project_too() {
         let body = Some(json!({ "value": "south" }));
         let changed = world.call("PUT", &path, Some(&guest.token), body).await;
         assert_eq!(changed.status, status, "{query}");
-        let gone = world.call("DELETE", &path, Some(&guest.token), None).await;
+        let gone = world.delete(&guest, &path).await;
         assert_eq!(gone.status, if is_there { 204 } else { 404 }, "{query}");
     }
 }

@@ -24,19 +24,6 @@ async fn built_in(world: &World, owner: &Account, name: &str) -> Value {
     named.next().unwrap()["id"].clone()
 }
 
-async fn put(world: &World, account: &Account, path: &str, body: Value) -> crate::world::Answer {
-    world
-        .call("PUT", path, Some(&account.token), Some(body))
-        .await
-}
-
-async fn delete(world: &World, account: &Account, path: &str) -> u16 {
-    world
-        .call("DELETE", path, Some(&account.token), None)
-        .await
-        .status
-}
-
 #[tokio::test]
 async fn a_role_of_ones_own_counts_from_the_next_request() {
     let world = World::new().await;
@@ -70,15 +57,21 @@ async fn a_role_of_ones_own_counts_from_the_next_request() {
     );
     assert_eq!(call().await, 200);
     let less = json!({ "name": "On call", "permissions": ["script:read"] });
-    let changed = put(&world, &owner, &format!("{ROLES}/{on_call}"), less).await;
+    let changed = world.put(&owner, &format!("{ROLES}/{on_call}"), less).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert_eq!(call().await, 403);
     assert_eq!(
-        delete(&world, &owner, &format!("{ROLES}/{on_call}")).await,
+        world
+            .delete(&owner, &format!("{ROLES}/{on_call}"))
+            .await
+            .status,
         409
     );
     assert_eq!(
-        delete(&world, &owner, &format!("{MEMBERS}/{}", guest.id)).await,
+        world
+            .delete(&owner, &format!("{MEMBERS}/{}", guest.id))
+            .await
+            .status,
         204
     );
     assert_eq!(
@@ -89,7 +82,10 @@ async fn a_role_of_ones_own_counts_from_the_next_request() {
         403
     );
     assert_eq!(
-        delete(&world, &owner, &format!("{ROLES}/{on_call}")).await,
+        world
+            .delete(&owner, &format!("{ROLES}/{on_call}"))
+            .await
+            .status,
         204
     );
     assert_eq!(
@@ -152,8 +148,8 @@ async fn what_is_wrong_with_a_role_is_named() {
     let viewer = built_in(&world, &owner, "viewer").await;
     let path = format!("{ROLES}/{}", viewer.as_str().unwrap());
     let body = json!({ "name": "viewer", "permissions": ["script:create"] });
-    assert_eq!(put(&world, &owner, &path, body).await.status, 409);
-    assert_eq!(delete(&world, &owner, &path).await, 409);
+    assert_eq!(world.put(&owner, &path, body).await.status, 409);
+    assert_eq!(world.delete(&owner, &path).await.status, 409);
     let more = json!({ "permissions": ["script:create"] });
     let refused = world
         .post(&owner, &format!("{path}/permissions"), more)
@@ -163,11 +159,13 @@ async fn what_is_wrong_with_a_role_is_named() {
     let theirs = role(&world, &boris, "theirs", &[]).await;
     let path = format!("{ROLES}/{theirs}");
     let body = json!({ "name": "mine too", "permissions": [] });
-    assert_eq!(put(&world, &owner, &path, body).await.status, 404);
-    assert_eq!(delete(&world, &owner, &path).await, 404);
+    assert_eq!(world.put(&owner, &path, body).await.status, 404);
+    assert_eq!(world.delete(&owner, &path).await.status, 404);
     assert_eq!(world.get(&owner, &path).await.status, 404);
     let grants = json!({ "roles": [{ "role_id": theirs }] });
-    let refused = put(&world, &owner, &format!("{MEMBERS}/{}", owner.id), grants).await;
+    let refused = world
+        .put(&owner, &format!("{MEMBERS}/{}", owner.id), grants)
+        .await;
     assert_eq!(
         (refused.status, refused.pointers()),
         (422, vec!["/roles/0".to_owned()])
@@ -190,9 +188,7 @@ async fn nobody_gives_or_takes_what_they_do_not_have() {
     let of = |account: &Account| format!("{MEMBERS}/{}", account.id);
     // Neither themselves, nor by an invitation, nor by a role of their own.
     assert_eq!(
-        put(&world, &admin, &of(&admin), grants(&owners))
-            .await
-            .status,
+        world.put(&admin, &of(&admin), grants(&owners)).await.status,
         403
     );
     let invited = world
@@ -204,19 +200,21 @@ async fn nobody_gives_or_takes_what_they_do_not_have() {
     let mine = role(&world, &owner, "more", &["organization:delete"]).await;
     let less = json!({ "name": "less", "permissions": [] });
     assert_eq!(
-        put(&world, &admin, &format!("{ROLES}/{mine}"), less)
+        world
+            .put(&admin, &format!("{ROLES}/{mine}"), less)
             .await
             .status,
         403
     );
     // And nothing of the owner's is taken.
     assert_eq!(
-        put(&world, &admin, &of(&owner), grants(&viewers))
+        world
+            .put(&admin, &of(&owner), grants(&viewers))
             .await
             .status,
         403
     );
-    assert_eq!(delete(&world, &admin, &of(&owner)).await, 403);
+    assert_eq!(world.delete(&admin, &of(&owner)).await.status, 403);
     let members = world.get(&owner, MEMBERS).await.json();
     assert_eq!(members["items"].as_array().unwrap().len(), 2);
     let me = world.get(&owner, &of(&owner)).await.json();
@@ -226,20 +224,16 @@ async fn nobody_gives_or_takes_what_they_do_not_have() {
     );
     // The last owner stays one.
     assert_eq!(
-        put(&world, &owner, &of(&owner), grants(&admins))
-            .await
-            .status,
+        world.put(&owner, &of(&owner), grants(&admins)).await.status,
         409
     );
-    assert_eq!(delete(&world, &owner, &of(&owner)).await, 409);
+    assert_eq!(world.delete(&owner, &of(&owner)).await.status, 409);
     assert_eq!(
-        put(&world, &owner, &of(&admin), grants(&owners))
-            .await
-            .status,
+        world.put(&owner, &of(&admin), grants(&owners)).await.status,
         200
     );
     assert_eq!(
-        delete(&world, &owner, &of(&owner)).await,
+        world.delete(&owner, &of(&owner)).await.status,
         204,
         "now there is another"
     );
@@ -271,15 +265,11 @@ async fn an_organization_changes_hands() {
         .post(&owner, path, json!({ "user_id": heir.id }))
         .await;
     assert_eq!(done.status, 204, "{}", done.text);
-    let gone = world
-        .call("DELETE", "/api/v1/organization", Some(&owner.token), None)
-        .await;
-    assert_eq!(gone.status, 403, "an admin now");
+    let gone = world.delete(&owner, "/api/v1/organization").await.status;
+    assert_eq!(gone, 403, "an admin now");
     assert_eq!(world.get(&owner, MEMBERS).await.status, 200);
-    let gone = world
-        .call("DELETE", "/api/v1/organization", Some(&heir.token), None)
-        .await;
-    assert_eq!(gone.status, 200);
+    let gone = world.delete(&heir, "/api/v1/organization").await.status;
+    assert_eq!(gone, 200);
 }
 
 #[tokio::test]
@@ -325,11 +315,17 @@ async fn an_invitation_is_good_once_for_whom_it_is_meant() {
     assert_eq!(listed.json()["items"][0]["id"], id.as_str());
     assert!(!listed.text.contains(&token), "the token is shown once");
     assert_eq!(
-        delete(&world, &owner, &format!("{INVITATIONS}/{id}")).await,
+        world
+            .delete(&owner, &format!("{INVITATIONS}/{id}"))
+            .await
+            .status,
         204
     );
     assert_eq!(
-        delete(&world, &owner, &format!("{INVITATIONS}/{id}")).await,
+        world
+            .delete(&owner, &format!("{INVITATIONS}/{id}"))
+            .await
+            .status,
         404
     );
     assert_eq!(refused("late", &token).await, unknown, "it is taken back");
@@ -376,7 +372,9 @@ async fn who_is_there_already_joins_too_and_goes_over() {
     assert_eq!(world.get(&guest, &path).await.status, 404, "still at home");
     let mine = world.script(&guest, json!({})).await;
     let switch = json!({ "organization_id": joined.json()["id"] });
-    let over = put(&world, &guest, "/api/v1/users/me/organization", switch).await;
+    let over = world
+        .put(&guest, "/api/v1/users/me/organization", switch)
+        .await;
     assert_eq!(over.status, 200, "{}", over.text);
     assert_eq!(world.get(&guest, &path).await.status, 200);
     assert_eq!(
@@ -393,14 +391,19 @@ async fn who_is_there_already_joins_too_and_goes_over() {
     let organizations = world.get(&guest, "/api/v1/organizations").await.json();
     assert_eq!(organizations["items"].as_array().unwrap().len(), 2);
     let nowhere = json!({ "organization_id": guest.id });
-    let refused = put(&world, &guest, "/api/v1/users/me/organization", nowhere).await;
+    let refused = world
+        .put(&guest, "/api/v1/users/me/organization", nowhere)
+        .await;
     assert_eq!(
         (refused.status, refused.pointers()),
         (422, vec!["/organization_id".to_owned()])
     );
     // Leaving is everybody's right.
     assert_eq!(
-        delete(&world, &guest, &format!("{MEMBERS}/{}", guest.id)).await,
+        world
+            .delete(&guest, &format!("{MEMBERS}/{}", guest.id))
+            .await
+            .status,
         204
     );
     assert_eq!(world.get(&guest, &path).await.status, 403);

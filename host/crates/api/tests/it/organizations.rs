@@ -152,13 +152,7 @@ async fn a_project_with_scripts_stays() {
             .status,
         404
     );
-    assert_eq!(
-        world
-            .call("DELETE", &path, Some(&other.token), None)
-            .await
-            .status,
-        404
-    );
+    assert_eq!(world.delete(&other, &path).await.status, 404);
     let foreign = script_body(&json!({ "project_id": id }));
     let refused = world.post(&other, "/api/v1/scripts", foreign).await;
     assert_eq!(
@@ -166,28 +160,10 @@ async fn a_project_with_scripts_stays() {
         (422, vec!["/project_id".to_owned()])
     );
     let script = world.script(&owner, json!({ "project_id": id })).await;
-    assert_eq!(
-        world
-            .call("DELETE", &path, Some(&owner.token), None)
-            .await
-            .status,
-        409
-    );
+    assert_eq!(world.delete(&owner, &path).await.status, 409);
     let gone = format!("/api/v1/scripts/{script}");
-    assert_eq!(
-        world
-            .call("DELETE", &gone, Some(&owner.token), None)
-            .await
-            .status,
-        204
-    );
-    assert_eq!(
-        world
-            .call("DELETE", &path, Some(&owner.token), None)
-            .await
-            .status,
-        204
-    );
+    assert_eq!(world.delete(&owner, &gone).await.status, 204);
+    assert_eq!(world.delete(&owner, &path).await.status, 204);
     let left = world.get(&owner, PROJECTS).await.json();
     assert_eq!(left["items"].as_array().unwrap().len(), 1);
 }

@@ -190,6 +190,15 @@ impl World {
             .await
     }
 
+    pub(crate) async fn put(&self, account: &Account, path: &str, body: Value) -> Answer {
+        self.call("PUT", path, Some(&account.token), Some(body))
+            .await
+    }
+
+    pub(crate) async fn delete(&self, account: &Account, path: &str) -> Answer {
+        self.call("DELETE", path, Some(&account.token), None).await
+    }
+
     pub(crate) async fn register(&self, name: &str) -> Answer {
         let body = json!({
             "username": name, "email": format!("{name}@example.com"), "password": PASSWORD,

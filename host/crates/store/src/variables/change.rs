@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Store, StoreError,
     db::in_tx,
-    error::is_unique_violation,
+    error::conflict,
     vault::{DataKey, KeyRow, NEWEST_KEY, OVERHEAD, Vault, current_data_key},
 };
 
@@ -176,7 +176,7 @@ impl Store {
                 .bind(new.created_at)
                 .execute(&mut *tx)
                 .await
-                .map_err(name_is_taken)?;
+                .map_err(|error| conflict(error, "name"))?;
         });
         let kind = new.value.kind();
         Ok(CreatedVariable::Done(Variable {
@@ -262,14 +262,5 @@ impl Store {
                 .await?
         });
         Ok(UpdatedVariable::Done(updated.try_into()?))
-    }
-}
-
-/// The insert has one unique value that a user chooses.
-fn name_is_taken(error: sqlx::Error) -> StoreError {
-    if is_unique_violation(&error) {
-        StoreError::Conflict { field: "name" }
-    } else {
-        error.into()
     }
 }
