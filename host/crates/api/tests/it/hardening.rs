@@ -1,7 +1,10 @@
 //! How many requests are answered, where they are said to come from, and whose pages may make them.
 
+use std::net::SocketAddr;
+
 use axum::{
     body::Body,
+    extract::ConnectInfo,
     http::{Request, header},
 };
 use chrono::TimeDelta;
@@ -131,4 +134,41 @@ async fn without_a_list_no_page_may_call() {
     let request = Request::get(ME).header(header::ORIGIN, "https://console.example.com");
     let answer = world.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "");
+}
+
+/// Somebody at `client` guesses, by a connection from `peer`.
+async fn guess(world: &World, peer: &str, client: &str, name: &str) -> u16 {
+    let body = json!({ "username": name, "password": "not the password" });
+    let mut request = Request::post("/api/v1/auth/login")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("x-forwarded-for", client)
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let peer: SocketAddr = format!("{peer}:4711").parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    world.send(request).await.status
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_are_counted_apart_and_nobody_invents_one() {
+    let proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let world = world(|config| config.trusted_proxies = proxies).await;
+    for number in 0..60 {
+        let name = format!("user{number}");
+        assert_eq!(guess(&world, "10.0.0.1", "198.51.100.1", &name).await, 401);
+    }
+    assert_eq!(guess(&world, "10.0.0.1", "198.51.100.1", "next").await, 429);
+    let forged = "203.0.113.9, 198.51.100.1";
+    assert_eq!(guess(&world, "10.0.0.1", forged, "next").await, 429);
+    assert_eq!(guess(&world, "10.0.0.2", "198.51.100.1", "next").await, 429);
+    assert_eq!(guess(&world, "10.0.0.1", "198.51.100.2", "next").await, 401);
+    // Who comes past the proxy says what they like, and is the other end all the same.
+    assert_eq!(
+        guess(&world, "198.51.100.1", "198.51.100.3", "next").await,
+        429
+    );
+    assert_eq!(
+        guess(&world, "198.51.100.4", "198.51.100.1", "next").await,
+        401
+    );
 }
