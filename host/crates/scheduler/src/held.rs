@@ -78,6 +78,11 @@ impl HeldSlot {
         }
     }
 
+    /// Whether its run can be given what it needs.
+    pub(crate) const fn can_run(&self) -> bool {
+        self.claimed.env_vars.is_some()
+    }
+
     /// Splits into the inputs of its run and what is needed to record it.
     pub(crate) fn into_run(self, execution_id: ExecutionId) -> (RunRequest, RunningSlot) {
         let running = RunningSlot {
@@ -97,7 +102,7 @@ impl HeldSlot {
             version_id: self.claimed.version_id,
             script_name: self.claimed.script_name,
             parameters: self.claimed.parameters,
-            env_vars: self.claimed.env_vars,
+            env_vars: self.claimed.env_vars.unwrap_or_default(),
             after_failure: self.claimed.after_failure,
         };
         (request, running)

@@ -13,6 +13,9 @@ use vedette_core::{ErrorClass, ExecutionId, Outcome};
 
 use crate::{held::HeldSlot, runner::RunRequest, shared::Shared};
 
+const UNREADABLE: &str = "a variable of this script cannot be decrypted, so that it did not run; the \
+                          server's log says more. This says nothing about the target";
+
 /// Runs a slot and sends its outcome to be recorded. The place stays taken until then, so that
 /// a slow database slows down the runs.
 pub(crate) async fn run_slot(
@@ -21,9 +24,15 @@ pub(crate) async fn run_slot(
     executed_at: DateTime<Utc>,
     place: OwnedSemaphorePermit,
 ) {
+    let can_run = slot.can_run();
     let (request, running) = slot.into_run(ExecutionId::generate(&*shared.clock));
     let place = Arc::new(place);
-    match supervise(&shared, request, Arc::clone(&place)).await {
+    let outcome = if can_run {
+        supervise(&shared, request, Arc::clone(&place)).await
+    } else {
+        Some(our_fault(UNREADABLE, Duration::ZERO))
+    };
+    match outcome {
         Some(outcome) => {
             let ended_at = shared.clock.now();
             shared

@@ -47,8 +47,9 @@ pub struct ClaimedSlot {
     pub lease_token: i64,
     /// Given to the run.
     pub parameters: Map<String, Value>,
-    /// Given to the run: the variables of its levels, and over them the script's own.
-    pub env_vars: Environment,
+    /// Given to the run: the variables of its levels, and over them the script's own. `None`: one of
+    /// them does not open, so that the run cannot begin.
+    pub env_vars: Option<Environment>,
     /// Time limit of the run.
     pub timeout_seconds: u32,
     /// Tells whether a later slot is due already.
@@ -137,6 +138,7 @@ impl DueRow {
         let owners = self.owners();
         let cron = self.cron_expression.as_deref();
         let corrupt = |error| StoreError::corrupt("scripts", &self.script_id, &error);
+        let env_vars = serde_json::from_value(self.env_vars.0).map_err(corrupt)?;
         Ok(ClaimedSlot {
             schedule: read_schedule(self.script_id, cron, self.interval_seconds, &self.timezone)?,
             timeout_seconds: read_seconds(self.script_id, self.timeout_seconds)?,
@@ -148,12 +150,20 @@ impl DueRow {
             lease_token: self.lease_token + 1,
             after_failure: self.after_failure,
             parameters: serde_json::from_value(self.parameters.0).map_err(corrupt)?,
-            env_vars: variables.environment(
-                owners,
-                serde_json::from_value(self.env_vars.0).map_err(corrupt)?,
-            )?,
+            env_vars: readable(owners, variables.environment(owners, env_vars)),
         })
     }
+}
+
+/// The slot must end in a row also when its variables cannot be read: to leave it out would hide from
+/// everybody that nothing is checked any more.
+fn readable(owners: Owners, environment: Result<Environment, StoreError>) -> Option<Environment> {
+    environment
+        .inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, script.id = %owners.script, "its variables cannot be read");
+        })
+        .ok()
 }
 
 impl Store {

@@ -21,7 +21,7 @@ fn held() -> HeldSlot {
         scheduled_at: at(0),
         lease_token: 7,
         parameters: Map::new(),
-        env_vars: Environment::default(),
+        env_vars: Some(Environment::default()),
         timeout_seconds: 3,
         schedule: Schedule::cron("*/10 * * * * *", "UTC").expect("a cron text that parses"),
         after_failure: false,

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use vedette_core::{ErrorClass, Status};
 use vedette_scheduler::SchedulerConfig;
-use vedette_store::{ExecutionSummary, ScriptChange, Store, both_databases};
+use vedette_store::{
+    ExecutionSummary, ScriptChange, Store, VariableLevel, both_databases, testing,
+};
 
 use crate::{
     witness::Witness,
@@ -15,6 +17,7 @@ use crate::{
 both_databases!(
     a_panic_ends_its_own_run_only,
     a_run_without_end_is_ended,
+    variables_that_do_not_open_end_in_rows_too,
     runs_by_hand_take_turns_with_slots,
     watchers_hear_of_every_execution,
 );
@@ -95,6 +98,35 @@ async fn a_run_without_end_is_ended(store: Store) {
         .expect("counted above");
     assert_eq!(ended.error_class, Some(ErrorClass::PlatformError));
     assert!(ended.duration_ms >= 1_200.0, "{}", ended.duration_ms);
+}
+
+/// The server was started without the master key that the secrets are under.
+async fn variables_that_do_not_open_end_in_rows_too(store: Store) {
+    let store = store.with_vault(testing::vault(&["lost"]));
+    let world = World::new(store).await;
+    let (broken, sound) = (
+        world.every_second("broken").await,
+        world.every_second("sound").await,
+    );
+    world.keep_secret(VariableLevel::Script(broken)).await;
+    let without_key = world.store.clone().with_vault(testing::vault(&["other"]));
+    let witness = Arc::new(Witness::new());
+    let scheduler = start(&without_key, &witness, 2);
+    until("two outcomes of each", async || {
+        world.count(broken, Status::Error).await >= 2
+            && world.count(sound, Status::Success).await >= 2
+    })
+    .await;
+    scheduler.drain(Duration::from_secs(10)).await;
+
+    assert!(witness.runs_of(broken).is_empty(), "nothing was started");
+    let rows = world.check_slots(broken).await.into_iter();
+    for row in rows.filter(|row| row.status != Status::Missed) {
+        assert_eq!(row.error_class, Some(ErrorClass::PlatformError));
+        let message = row.message.unwrap_or_default();
+        assert!(message.contains("cannot be decrypted"), "{message}");
+    }
+    world.check_slots(sound).await;
 }
 
 async fn runs_by_hand_take_turns_with_slots(store: Store) {

@@ -7,12 +7,12 @@ use serde_json::{Map, json};
 use tokio::time::{Instant, interval};
 use vedette_core::{
     Clock, Environment, ExecutionId, OrgId, Program, ProjectId, Schedule, ScriptId,
-    ScriptVersionId, SourceLanguage, Status, SystemClock, UserId,
+    ScriptVersionId, SourceLanguage, Status, SystemClock, UserId, VariableId,
 };
 use vedette_scheduler::{RunRequest, Scheduler, SchedulerConfig, SchedulerHandle};
 use vedette_store::{
-    ClaimRequest, ClaimedSlot, ExecutionSummary, NewScript, NewUser, PageRequest, ScriptChange,
-    Store,
+    ClaimRequest, ClaimedSlot, CreatedVariable, ExecutionSummary, NewScript, NewUser, NewValue,
+    NewVariable, PageRequest, ScriptChange, Store, VariableLevel,
 };
 
 use crate::witness::Witness;
@@ -118,6 +118,22 @@ impl World {
             changed_by: self.user,
             changed_at: SystemClock.now(),
         }
+    }
+
+    /// Keeps a secret, under the master key of the store that the world has.
+    pub(crate) async fn keep_secret(&self, level: VariableLevel) {
+        let new = NewVariable {
+            id: VariableId::generate(&SystemClock),
+            org_id: self.org,
+            level,
+            name: "TOKEN".to_owned(),
+            value: NewValue::Secret("some value".into()),
+            description: None,
+            created_by: self.user,
+            created_at: SystemClock.now(),
+        };
+        let kept = self.store.create_variable(new).await;
+        assert!(matches!(kept, Ok(CreatedVariable::Done(_))), "{kept:?}");
     }
 
     /// What a user's click on "run now" makes.

@@ -43,7 +43,7 @@ async fn a_slot_is_claimed_once(store: Store) {
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].scheduled_at, due);
     assert_eq!(claimed[0].parameters, made.parameters);
-    assert_eq!(claimed[0].env_vars, made.env_vars.clone().into());
+    assert_eq!(claimed[0].env_vars, Some(made.env_vars.clone().into()));
     assert!(
         store.claim_due(&claim_at(due)).await.unwrap().is_empty(),
         "it is leased"
