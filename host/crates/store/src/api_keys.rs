@@ -87,7 +87,7 @@ const FIND_CALLER: &str = "SELECT api_keys.id AS key_id, api_keys.org_id, api_ke
     JOIN organizations ON organizations.id = api_keys.org_id \
     WHERE api_keys.token_hash = $1 AND (api_keys.expires_at IS NULL OR api_keys.expires_at > $2) \
     AND NOT users.is_disabled AND organizations.delete_after IS NULL";
-const NOTE_USE: &str = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1";
+const NOTE_USE: &str = "UPDATE api_keys SET last_used_at = $3 WHERE org_id = $1 AND id = $2";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
@@ -249,7 +249,12 @@ impl Store {
             .is_none_or(|noted| now - noted >= NOTED_FOR)
         {
             in_tx!(self, tx => {
-                sqlx::query(NOTE_USE).bind(row.key_id).bind(now).execute(&mut *tx).await?;
+                sqlx::query(NOTE_USE)
+                    .bind(row.org_id)
+                    .bind(row.key_id)
+                    .bind(now)
+                    .execute(&mut *tx)
+                    .await?;
             });
         }
         let (org, user) = (OrgId::from_uuid(row.org_id), UserId::from_uuid(row.user.id));

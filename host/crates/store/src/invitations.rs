@@ -60,10 +60,13 @@ const LIST_INVITATIONS: &str = "SELECT id, email, role_id, project_id, created_b
     expires_at FROM invitations WHERE org_id = $1 AND id < $2 AND expires_at > $3 \
     ORDER BY id DESC LIMIT $4";
 const REVOKE_INVITATION: &str = "DELETE FROM invitations WHERE org_id = $1 AND id = $2";
-/// Who may use it is part of the question, so that a wrong address finds nothing.
+/// Who may use it is part of the question, so that a wrong address finds nothing. An invitation ends
+/// with the membership of whoever made it.
 pub(crate) const TAKE_INVITATION: &str = "SELECT invitations.id, invitations.org_id, \
     invitations.role_id, invitations.project_id FROM invitations \
     JOIN organizations ON organizations.id = invitations.org_id \
+    JOIN memberships ON memberships.org_id = invitations.org_id \
+    AND memberships.user_id = invitations.created_by \
     WHERE token_hash = $1 AND expires_at > $2 AND organizations.delete_after IS NULL \
     AND (email IS NULL OR LOWER(email) = LOWER($3))";
 pub(crate) const DELETE_INVITATION: &str = "DELETE FROM invitations WHERE id = $1";

@@ -247,6 +247,8 @@ impl Store {
         let lock_org = format!("{LOCK_ORG}{}", self.db.lock_rows());
         in_tx!(self, tx => {
             sqlx::query(AssertSqlSafe(lock_org)).bind(org.as_uuid()).execute(&mut *tx).await?;
+            // Its only owner may not sign in at the moment: the others' changes are not to blame.
+            let was_ownerless = has_no_owner!(tx, org);
             let found: Option<MemberRow> = sqlx::query_as(GET_MEMBER)
                 .bind(org.as_uuid())
                 .bind(user.as_uuid())
@@ -291,7 +293,7 @@ impl Store {
             if !by.covers(&access_in!(tx, org, user)) {
                 return Ok(MemberChange::Beyond);
             }
-            if has_no_owner!(tx, org) {
+            if !was_ownerless && has_no_owner!(tx, org) {
                 return Ok(MemberChange::LastOwner);
             }
         });
@@ -309,6 +311,8 @@ impl Store {
         let lock_org = format!("{LOCK_ORG}{}", self.db.lock_rows());
         in_tx!(self, tx => {
             sqlx::query(AssertSqlSafe(lock_org)).bind(org.as_uuid()).execute(&mut *tx).await?;
+            // Its only owner may not sign in at the moment: the others' changes are not to blame.
+            let was_ownerless = has_no_owner!(tx, org);
             let held = access_in!(tx, org, user);
             let removed = sqlx::query(DELETE_MEMBERSHIP)
                 .bind(org.as_uuid())
@@ -322,7 +326,7 @@ impl Store {
             if by.is_some_and(|by| !by.covers(&held)) {
                 return Ok(MemberChange::Beyond);
             }
-            if has_no_owner!(tx, org) {
+            if !was_ownerless && has_no_owner!(tx, org) {
                 return Ok(MemberChange::LastOwner);
             }
         });

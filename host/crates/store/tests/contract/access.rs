@@ -3,14 +3,16 @@
 use chrono::TimeDelta;
 use vedette_core::{
     Access, BuiltInRole, InvitationId, ManualClock, OrgId, Permission, PermissionSet, ProjectId,
-    Projects, RoleId, SessionId, UserId,
+    Projects, RoleId, UserId,
 };
 use vedette_store::{
-    Deleted, Grant, Invitation, Invited, MemberChange, NewInvitation, NewOrganization, NewSession,
-    Project, RoleContent, Store, StoreError, both_databases, built_in_role_id,
+    Deleted, Grant, Invitation, Invited, MemberChange, NewInvitation, NewOrganization, Project,
+    RoleContent, Store, StoreError, both_databases, built_in_role_id,
 };
 
-use crate::{Owner, PAGE, change, claim_at, clock, new_script, new_user, owner, script, start};
+use crate::{
+    Owner, PAGE, change, claim_at, clock, new_script, new_user, owner, script, session, start,
+};
 
 both_databases!(
     built_in_roles_are_everywhere_and_nobodys_to_change,
@@ -37,20 +39,20 @@ fn role(name: &str, permissions: &[Permission]) -> RoleContent {
     }
 }
 
-fn everything() -> Access {
+pub(crate) fn everything() -> Access {
     let mut access = Access::default();
     access.grant(None, BuiltInRole::Owner.permissions());
     access
 }
 
-fn grant(role: BuiltInRole) -> Grant {
+pub(crate) fn grant(role: BuiltInRole) -> Grant {
     Grant {
         role_id: built_in_role_id(role),
         project_id: None,
     }
 }
 
-fn invitation(owner: &Owner, grant: Grant, token: u8) -> NewInvitation {
+pub(crate) fn invitation(owner: &Owner, grant: Grant, token: u8) -> NewInvitation {
     NewInvitation {
         invitation: Invitation {
             id: InvitationId::generate(&clock()),
@@ -67,7 +69,7 @@ fn invitation(owner: &Owner, grant: Grant, token: u8) -> NewInvitation {
 }
 
 /// A user who belongs to the organization by an invitation, and to no other.
-async fn member(store: &Store, owner: &Owner, name: &str, grant: Grant) -> UserId {
+pub(crate) async fn member(store: &Store, owner: &Owner, name: &str, grant: Grant) -> UserId {
     let new = invitation(owner, grant, 200);
     assert_eq!(store.create_invitation(&new).await.unwrap(), Invited::Done);
     let mut user = new_user(name);
@@ -345,16 +347,7 @@ async fn an_invitation_is_used_once_also_at_once(store: Store) {
 
 async fn a_session_follows_its_user(store: Store) {
     let (anna, boris) = (owner(&store, "anna").await, owner(&store, "boris").await);
-    let id = SessionId::generate(&clock());
-    let session = NewSession {
-        id,
-        user_id: anna.user,
-        org_id: Some(anna.org),
-        refresh_token_hash: [1; 32],
-        created_at: start(),
-        expires_at: start() + TimeDelta::days(30),
-    };
-    store.create_session(session).await.unwrap();
+    let id = session(&store, &anna).await;
     let org = async || {
         let caller = store.find_caller(id, start()).await.unwrap().unwrap();
         caller.member.map(|(org, _)| org)

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use vedette_core::{BuiltInRole, OrgId, SessionId};
-use vedette_store::{NewSession, Store, StoreError, both_databases};
+use vedette_store::{Store, StoreError, both_databases};
 
-use crate::{clock, new_user, owner, start};
+use crate::{clock, new_user, owner, session, start};
 
 both_databases!(
     the_first_user_is_administrator,
@@ -75,23 +75,9 @@ async fn of_two_first_registrations_one_wins(store: Store) {
     assert_eq!(admins, 1);
 }
 
-async fn session(store: &Store) -> SessionId {
-    let owner = owner(store, "anna").await;
-    let id = SessionId::generate(&clock());
-    let session = NewSession {
-        id,
-        user_id: owner.user,
-        org_id: Some(owner.org),
-        refresh_token_hash: [1; 32],
-        created_at: start(),
-        expires_at: start() + TimeDelta::days(1),
-    };
-    store.create_session(session).await.unwrap();
-    id
-}
-
 async fn a_session_ends_in_every_way(store: Store) {
-    let id = session(&store).await;
+    let anna = owner(&store, "anna").await;
+    let id = session(&store, &anna).await;
     let caller = store
         .find_caller(id, start())
         .await
@@ -127,7 +113,8 @@ async fn a_session_ends_in_every_way(store: Store) {
 }
 
 async fn a_used_refresh_token_ends_the_session(store: Store) {
-    let id = session(&store).await;
+    let anna = owner(&store, "anna").await;
+    let id = session(&store, &anna).await;
     let end = start() + TimeDelta::days(2);
     assert!(
         store
@@ -155,7 +142,8 @@ async fn a_used_refresh_token_ends_the_session(store: Store) {
 }
 
 async fn a_refresh_prolongs_the_session(store: Store) {
-    let id = session(&store).await;
+    let anna = owner(&store, "anna").await;
+    let id = session(&store, &anna).await;
     let (before, later) = (
         start() + TimeDelta::hours(23),
         start() + TimeDelta::hours(25),

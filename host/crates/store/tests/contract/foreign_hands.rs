@@ -1,13 +1,12 @@
 //! Rows that no caller would write: changed by hand, or text that a database does not take.
 
-use chrono::TimeDelta;
 use serde_json::json;
-use vedette_core::{LogLevel, LogLine, ScriptVersionId, SessionId};
-use vedette_store::{NewSession, RecordResult, StoreError, Updated};
+use vedette_core::{LogLevel, LogLine, ScriptVersionId};
+use vedette_store::{RecordResult, StoreError, Updated};
 
 use crate::{
     PAGE, at, by_hand, change, claim_at, clock, count, finished, javascript, new_script, on_each,
-    owner, script, start, success,
+    owner, script, session, start, success,
 };
 
 #[tokio::test]
@@ -147,16 +146,7 @@ async fn a_disabled_user_calls_no_more_and_a_former_member_for_nobody() {
     on_each(async |database| {
         let store = &database.store;
         let owner = owner(store, "anna").await;
-        let id = SessionId::generate(&clock());
-        let session = NewSession {
-            id,
-            user_id: owner.user,
-            org_id: Some(owner.org),
-            refresh_token_hash: [1; 32],
-            created_at: start(),
-            expires_at: start() + TimeDelta::days(1),
-        };
-        store.create_session(session).await.unwrap();
+        let id = session(store, &owner).await;
         by_hand(database, "UPDATE users SET is_disabled = (1 = 1)").await;
         assert!(store.find_caller(id, start()).await.unwrap().is_none());
         assert!(

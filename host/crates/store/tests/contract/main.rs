@@ -12,6 +12,7 @@ mod components;
 mod connect;
 mod executions;
 mod foreign_hands;
+mod leaving;
 mod passwords;
 mod profiles;
 mod races;
@@ -30,11 +31,11 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use vedette_core::{
     ExecutionId, ManualClock, MissedReason, OrgId, Outcome, Program, ProjectId, ScriptId,
-    ScriptVersionId, SourceLanguage, UserId,
+    ScriptVersionId, SessionId, SourceLanguage, UserId,
 };
 use vedette_store::{
-    ClaimRequest, ClaimedSlot, FinishedSlot, NewScript, NewUser, PageRequest, Script, ScriptChange,
-    Store, testing::TestDatabase,
+    ClaimRequest, ClaimedSlot, FinishedSlot, NewScript, NewSession, NewUser, PageRequest, Script,
+    ScriptChange, Store, testing::TestDatabase,
 };
 
 const PAGE: PageRequest = PageRequest {
@@ -124,6 +125,21 @@ fn new_script(owner: &Owner, content: ScriptChange) -> NewScript {
 async fn script(store: &Store, owner: &Owner) -> Script {
     let new = new_script(owner, change(owner, start()));
     store.create_script(new).await.unwrap()
+}
+
+/// A session of a day, by the refresh token whose hash is ones.
+async fn session(store: &Store, owner: &Owner) -> SessionId {
+    let id = SessionId::generate(&clock());
+    let session = NewSession {
+        id,
+        user_id: owner.user,
+        org_id: Some(owner.org),
+        refresh_token_hash: [1; 32],
+        created_at: start(),
+        expires_at: start() + TimeDelta::days(1),
+    };
+    store.create_session(session).await.unwrap();
+    id
 }
 
 fn claim_at(now: DateTime<Utc>) -> ClaimRequest {

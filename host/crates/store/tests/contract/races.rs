@@ -5,14 +5,14 @@ use std::{future::Future, time::Duration};
 
 use chrono::TimeDelta;
 use sqlx::{Connection as _, PgConnection};
-use vedette_core::{Projects, ScriptVersionId, SessionId};
+use vedette_core::{Projects, ScriptVersionId};
 use vedette_store::{
-    NewSession, RecordResult, Script, Store, StoreError, Updated, both_databases,
-    testing::TestDatabase,
+    RecordResult, Script, Store, StoreError, Updated, both_databases, testing::TestDatabase,
 };
 
 use crate::{
-    Owner, PAGE, at, change, claim_at, clock, finished, new_user, owner, script, start, success,
+    Owner, PAGE, at, change, claim_at, clock, finished, new_user, owner, script, session, start,
+    success,
 };
 
 both_databases!(
@@ -108,17 +108,8 @@ async fn changes_without_a_revision_are_all_made(store: Store) {
 
 async fn a_refresh_token_is_taken_once(store: Store) {
     let owner = owner(&store, "anna").await;
-    let id = SessionId::generate(&clock());
+    let id = session(&store, &owner).await;
     let end = start() + TimeDelta::days(1);
-    let session = NewSession {
-        id,
-        user_id: owner.user,
-        org_id: Some(owner.org),
-        refresh_token_hash: [1; 32],
-        created_at: start(),
-        expires_at: end,
-    };
-    store.create_session(session).await.unwrap();
     let results = all((2..6).map(|n| {
         let store = store.clone();
         async move {

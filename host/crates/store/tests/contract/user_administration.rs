@@ -6,7 +6,7 @@ use vedette_store::{
     ChangedUser, NewPasswordReset, NewSession, PageRequest, Store, UserChange, both_databases,
 };
 
-use crate::{Owner, PAGE, clock, owner, start};
+use crate::{Owner, PAGE, clock, owner, session, start};
 
 both_databases!(
     all_users_are_listed,
@@ -35,20 +35,6 @@ const ADMIN: UserChange = UserChange {
 
 async fn change(store: &Store, user: UserId, change: UserChange) -> ChangedUser {
     store.change_user(user, change, start()).await.unwrap()
-}
-
-async fn session(store: &Store, owner: &Owner) -> SessionId {
-    let id = SessionId::generate(&clock());
-    let session = NewSession {
-        id,
-        user_id: owner.user,
-        org_id: Some(owner.org),
-        refresh_token_hash: [1; 32],
-        created_at: start(),
-        expires_at: start() + TimeDelta::days(1),
-    };
-    store.create_session(session).await.unwrap();
-    id
 }
 
 async fn is_going_on(store: &Store, id: SessionId) -> bool {
