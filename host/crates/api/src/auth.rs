@@ -58,7 +58,7 @@ pub(crate) fn api_key_hash(key: &str) -> [u8; 32] {
 /// Who calls as a member of the organization that the session, or the key for machines, is for.
 pub(crate) struct Member {
     pub(crate) user: User,
-    /// A key does what its scripts do, and nothing that would outlive it.
+    /// A key makes no keys: to end it would not end them.
     pub(crate) is_key: bool,
     pub(crate) org_id: OrgId,
     pub(crate) access: Access,
