@@ -8,13 +8,21 @@ use axum::{
 };
 use sha2::{Digest as _, Sha256};
 use vedette_core::{Access, OrgId, Permission, ProjectId, Projects};
-use vedette_store::{Caller, User};
+use vedette_store::{Actor, Caller, Store, User};
 
-use crate::{ApiState, problem::Problem};
+use crate::{
+    ApiState,
+    author::{self, Origin},
+    problem::Problem,
+};
 
 /// A signed-in caller, as stored at this moment: a token alone is worth nothing. For what concerns
 /// the caller alone; everything of an organization takes [`May`].
-pub(crate) struct SignedIn(pub(crate) Caller);
+pub(crate) struct SignedIn {
+    pub(crate) caller: Caller,
+    /// In the caller's hands: changes are made by this one, so that their records bear the name.
+    pub(crate) store: Store,
+}
 
 impl FromRequestParts<ApiState> for SignedIn {
     type Rejection = Problem;
@@ -32,7 +40,9 @@ impl FromRequestParts<ApiState> for SignedIn {
             .ok_or_else(Problem::unauthorized)?;
         let org = caller.member.as_ref().map(|(org, _)| *org);
         state.request_rate.count(caller.user.id, org).await?;
-        Ok(Self(caller))
+        let Ok(origin) = Origin::from_request_parts(parts, state).await;
+        let store = origin.store(state, author::user(&caller.user));
+        Ok(Self { caller, store })
     }
 }
 
@@ -62,6 +72,8 @@ pub(crate) struct Member {
     pub(crate) is_key: bool,
     pub(crate) org_id: OrgId,
     pub(crate) access: Access,
+    /// In the caller's hands, as [`SignedIn::store`] is.
+    pub(crate) store: Store,
 }
 
 impl Member {
@@ -110,8 +122,9 @@ impl<P: Need> FromRequestParts<ApiState> for May<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let Ok(origin) = Origin::from_request_parts(parts, state).await;
         let member = match bearer_token(parts) {
-            Some(key) if key.starts_with(API_KEY_PREFIX) => by_key(key, state).await?,
+            Some(key) if key.starts_with(API_KEY_PREFIX) => by_key(key, origin, state).await?,
             _ => by_session(parts, state).await?,
         };
         if !member.access.somewhere(P::PERMISSION) {
@@ -125,23 +138,30 @@ impl<P: Need> FromRequestParts<ApiState> for May<P> {
 }
 
 async fn by_session(parts: &mut Parts, state: &ApiState) -> Result<Member, Problem> {
-    let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
+    let SignedIn { caller, store } = SignedIn::from_request_parts(parts, state).await?;
     let (org_id, access) = caller.member.ok_or_else(Problem::no_organization)?;
     Ok(Member {
         user: caller.user,
         is_key: false,
         org_id,
         access,
+        store,
     })
 }
 
-async fn by_key(key: &str, state: &ApiState) -> Result<Member, Problem> {
+async fn by_key(key: &str, origin: Origin, state: &ApiState) -> Result<Member, Problem> {
     let now = state.clock.now();
     let caller = state.store.find_key_caller(api_key_hash(key), now).await?;
     let caller = caller.ok_or_else(Problem::unauthorized)?;
     let (user, org) = (caller.user.id, Some(caller.org_id));
     state.request_rate.count(user, org).await?;
+    let actor = Actor::ApiKey {
+        id: caller.user.id,
+        name: caller.user.username.clone(),
+        key_id: caller.key_id,
+    };
     Ok(Member {
+        store: origin.store(state, actor),
         user: caller.user,
         is_key: true,
         org_id: caller.org_id,
@@ -150,15 +170,19 @@ async fn by_key(key: &str, state: &ApiState) -> Result<Member, Problem> {
 }
 
 /// An administrator of the installation.
-pub(crate) struct Administrator(pub(crate) Caller);
+pub(crate) struct Administrator {
+    pub(crate) caller: Caller,
+    /// In the caller's hands, as [`SignedIn::store`] is.
+    pub(crate) store: Store,
+}
 
 impl FromRequestParts<ApiState> for Administrator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
+        let SignedIn { caller, store } = SignedIn::from_request_parts(parts, state).await?;
         if caller.user.is_admin {
-            Ok(Self(caller))
+            Ok(Self { caller, store })
         } else {
             let detail = "this is for administrators of the installation";
             Err(Problem::forbidden(detail))
@@ -190,6 +214,6 @@ pub(crate) mod need {
         RoleRead
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
-        ComponentKeyRead ComponentKeyManage VariableRead VariableManage
+        ComponentKeyRead ComponentKeyManage VariableRead VariableManage AuditRead
     }
 }

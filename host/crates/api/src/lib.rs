@@ -8,6 +8,7 @@
 
 mod attempts;
 mod auth;
+mod author;
 mod client_address;
 mod confirm;
 mod engine;

@@ -12,6 +12,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .merge(organizations())
         .merge(scripts())
         .merge(variables())
+        .merge(audit())
         .merge(components())
 }
 
@@ -122,6 +123,15 @@ fn scripts() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::scripts::rollback::rollback_script))
         .routes(routes!(v1::executions::get::get_execution))
         .routes(routes!(v1::executions::recording::get_recording))
+}
+
+/// Who changed what.
+fn audit() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::audit::list::list_audit_log))
+        .routes(routes!(v1::audit::export::export_audit_log))
+        .routes(routes!(v1::audit::list::list_installation_audit_log))
+        .routes(routes!(v1::audit::export::export_installation_audit_log))
 }
 
 /// Variables of all levels.

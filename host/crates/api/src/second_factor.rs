@@ -1,7 +1,7 @@
 //! Judging the second factor of somebody whose password was right.
 
 use vedette_core::UserId;
-use vedette_store::TotpKey;
+use vedette_store::{Store, TotpKey};
 
 use crate::{
     ApiState,
@@ -29,9 +29,14 @@ pub(crate) enum Judged {
     Wrong,
 }
 
-/// Judges what was sent. A code that is right is used up by it.
-pub(crate) async fn judge(state: &ApiState, user: UserId, codes: Codes) -> Result<Judged, Problem> {
-    let key = state.store.find_totp_key(user).await?;
+/// Judges what was sent. A code that is right is used up by it, in the hands of whom `store` is.
+pub(crate) async fn judge(
+    state: &ApiState,
+    store: &Store,
+    user: UserId,
+    codes: Codes,
+) -> Result<Judged, Problem> {
+    let key = store.find_totp_key(user).await?;
     let Some(key) = key.filter(|key| key.last_step.is_some()) else {
         return Ok(Judged::NotNeeded);
     };
@@ -46,7 +51,7 @@ pub(crate) async fn judge(state: &ApiState, user: UserId, codes: Codes) -> Resul
             totp_code: None,
         } => {
             let hash = recovery::hash(user, &code);
-            state.store.use_recovery_code(user, hash).await?
+            store.use_recovery_code(user, hash).await?
         }
         Codes {
             totp_code: Some(code),

@@ -61,6 +61,7 @@ permissions! {
     ComponentDelete = "component:delete", "Delete components";
     ComponentKeyRead = "component_key:read", "See the keys that sign components, and whether they must";
     ComponentKeyManage = "component_key:manage", "Register and revoke such keys, and require signatures";
+    AuditRead = "audit:read", "See the audit log: who changed what, and who signed in";
 }
 
 impl fmt::Display for Permission {
@@ -180,7 +181,8 @@ impl BuiltInRole {
             | P::ProjectCreate
             | P::ProjectUpdate
             | P::ProjectDelete
-            | P::ComponentKeyManage => matches!(self, Self::Owner | Self::Admin),
+            | P::ComponentKeyManage
+            | P::AuditRead => matches!(self, Self::Owner | Self::Admin),
             P::ScriptCreate
             | P::ScriptUpdate
             | P::ScriptDelete

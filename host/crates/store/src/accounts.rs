@@ -6,7 +6,8 @@ use uuid::Uuid;
 use vedette_core::{BuiltInRole, OrgId, ProjectId, UserId};
 
 use crate::{
-    Store, StoreError,
+    AuditAction, ChainId, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     error::conflict,
     invitations::use_invitation,
@@ -165,13 +166,15 @@ impl Store {
                 .await
                 .map_err(|error| conflict(error, "email"))?;
             let org = if let Some(token) = new.invitation {
-                use_invitation!(tx, token, new.id, &new.email, new.created_at)
+                use_invitation!(self, tx, token, new.id, &new.email, new.created_at)
             } else {
                 insert_organization!(
-                    tx, new.org_id, &new.username, new.project_id, new.id, new.created_at
+                    self, tx, new.org_id, &new.username, new.project_id, new.id, new.created_at
                 );
                 new.org_id
             };
+            let made = Event::made(AuditAction::UserCreate, user.id, user.snapshot());
+            audit!(self, tx, ChainId::INSTALLATION, made);
             Registration { user, org_id: org }
         });
         Ok(registration)

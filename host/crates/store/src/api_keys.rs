@@ -7,8 +7,9 @@ use uuid::Uuid;
 use vedette_core::{Access, ApiKeyId, OrgId, Permission, PermissionSet, ProjectId, UserId};
 
 use crate::{
-    Page, PageRequest, Store, StoreError, User,
+    AuditAction, Page, PageRequest, Store, StoreError, User,
     accounts::UserRow,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     members::HAS_PROJECT,
 };
@@ -61,6 +62,8 @@ pub enum ApiKeyCreated {
 /// Who calls by a key.
 #[derive(Debug, Clone)]
 pub struct KeyCaller {
+    /// The key.
+    pub key_id: ApiKeyId,
     /// The key's user.
     pub user: User,
     /// The key's organization.
@@ -79,8 +82,9 @@ const INSERT_KEY: &str = "INSERT INTO api_keys (id, org_id, user_id, name, token
 const LIST_KEYS: &str = "SELECT id, user_id, name, permissions, project_id, created_at, expires_at, \
     last_used_at FROM api_keys WHERE org_id = $1 AND id < $2 AND (user_id = $3 OR $4) \
     ORDER BY id DESC LIMIT $5";
-const DELETE_KEY: &str =
-    "DELETE FROM api_keys WHERE org_id = $1 AND id = $2 AND (user_id = $3 OR $4)";
+const DELETE_KEY: &str = "DELETE FROM api_keys WHERE org_id = $1 AND id = $2 \
+    AND (user_id = $3 OR $4) RETURNING id, user_id, name, permissions, project_id, created_at, \
+    expires_at, last_used_at";
 const FIND_CALLER: &str = "SELECT api_keys.id AS key_id, api_keys.org_id, api_keys.permissions, \
     api_keys.project_id, api_keys.last_used_at, users.id, users.username, users.email, \
     users.is_admin, users.is_disabled, users.created_at FROM api_keys JOIN users ON users.id = api_keys.user_id \
@@ -182,6 +186,8 @@ impl Store {
                 .bind(key.expires_at)
                 .execute(&mut *tx)
                 .await?;
+            let made = Event::made(AuditAction::ApiKeyCreate, key.id, key.snapshot());
+            audit!(self, tx, new.org_id, made);
         });
         Ok(ApiKeyCreated::Done)
     }
@@ -216,17 +222,20 @@ impl Store {
         user: UserId,
         of_all: bool,
     ) -> Result<bool, StoreError> {
-        let deleted = in_tx!(self, tx => {
-            sqlx::query(DELETE_KEY)
+        in_tx!(self, tx => {
+            let deleted: Option<KeyRow> = sqlx::query_as(DELETE_KEY)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .bind(user.as_uuid())
                 .bind(of_all)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(key) = deleted.map(ApiKey::from) else {
+                return Ok(false);
+            };
+            audit!(self, tx, org, Event::gone(AuditAction::ApiKeyDelete, id, key.snapshot()));
         });
-        Ok(deleted > 0)
+        Ok(true)
     }
 
     /// The caller behind a key, and notes its use. `None` when it is unknown, ended or over, or when
@@ -262,6 +271,7 @@ impl Store {
         let project = row.project_id.map(ProjectId::from_uuid);
         Ok(Some(KeyCaller {
             access: held.narrowed(read_permissions(&row.permissions), project),
+            key_id: ApiKeyId::from_uuid(row.key_id),
             org_id: org,
             user: row.user.into(),
         }))

@@ -2,12 +2,14 @@
 //! name no organization: only administrators of the installation and nodes come here.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
 use vedette_core::{Digest, UserId};
 
 use crate::{
-    Store, StoreError,
+    AuditAction, ChainId, Store, StoreError,
+    audit::{Event, audit},
     components::read_digest,
     db::{in_tx, on_db},
 };
@@ -56,6 +58,9 @@ impl Store {
                 .bind(blocked.blocked_at)
                 .execute(&mut *tx)
                 .await?;
+            let after = json!({ "reason": blocked.reason });
+            let made = Event::made(AuditAction::ComponentBlock, blocked.digest, after);
+            audit!(self, tx, ChainId::INSTALLATION, made);
         });
         Ok(())
     }
@@ -63,12 +68,17 @@ impl Store {
     /// Allows a component again. `false`: it was not forbidden.
     pub async fn unblock_component(&self, digest: Digest) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            sqlx::query(UNBLOCK)
+            let unblocked = sqlx::query(UNBLOCK)
                 .bind(digest.as_bytes().as_slice())
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()
-                > 0
+                > 0;
+            if unblocked {
+                let gone = Event::of(AuditAction::ComponentUnblock, digest);
+                audit!(self, tx, ChainId::INSTALLATION, gone);
+            }
+            unblocked
         }))
     }
 

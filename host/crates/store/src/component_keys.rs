@@ -1,12 +1,14 @@
 //! The keys that an organization's components are signed with, and whether they must be.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
 use vedette_core::{ComponentKeyId, OrgId, UserId};
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
 };
 
@@ -117,7 +119,7 @@ impl Store {
         &self,
         new: NewComponentKey,
     ) -> Result<Option<ComponentKey>, StoreError> {
-        in_tx!(self, tx => {
+        let key = in_tx!(self, tx => {
             let keys: i64 = sqlx::query_scalar(COUNT_KEYS)
                 .bind(new.org_id.as_uuid())
                 .bind(new.created_at)
@@ -136,16 +138,20 @@ impl Store {
                 .bind(new.expires_at)
                 .execute(&mut *tx)
                 .await?;
+            let key = ComponentKey {
+                id: new.id,
+                name: new.name,
+                public_key: new.public_key,
+                created_by: new.created_by,
+                created_at: new.created_at,
+                expires_at: new.expires_at,
+                revoked_at: None,
+            };
+            let made = Event::made(AuditAction::ComponentKeyCreate, key.id, key.snapshot());
+            audit!(self, tx, new.org_id, made);
+            key
         });
-        Ok(Some(ComponentKey {
-            id: new.id,
-            name: new.name,
-            public_key: new.public_key,
-            created_by: new.created_by,
-            created_at: new.created_at,
-            expires_at: new.expires_at,
-            revoked_at: None,
-        }))
+        Ok(Some(key))
     }
 
     /// One page of an organization's keys, newest first, the revoked and expired ones too.
@@ -194,14 +200,18 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            sqlx::query(REVOKE_KEY)
+            let revoked = sqlx::query(REVOKE_KEY)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .bind(now)
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()
-                > 0
+                > 0;
+            if revoked {
+                audit!(self, tx, org, Event::of(AuditAction::ComponentKeyRevoke, id));
+            }
+            revoked
         }))
     }
 
@@ -220,7 +230,13 @@ impl Store {
         required: bool,
     ) -> Result<(), StoreError> {
         in_tx!(self, tx => {
+            let old: Option<bool> =
+                sqlx::query_scalar(GET_POLICY).bind(org.as_uuid()).fetch_optional(&mut *tx).await?;
             sqlx::query(SET_POLICY).bind(org.as_uuid()).bind(required).execute(&mut *tx).await?;
+            let before = json!({ "requires_signature": old });
+            let after = json!({ "requires_signature": required });
+            let action = AuditAction::ComponentPolicyUpdate;
+            audit!(self, tx, org, Event::changed(action, org, before, after));
         });
         Ok(())
     }

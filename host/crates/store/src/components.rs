@@ -2,6 +2,7 @@
 //! others' too. Nothing here tells one organization what another has.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 use vedette_core::{
@@ -10,7 +11,8 @@ use vedette_core::{
 };
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
+    audit::{Event, audit},
     component_blobs::{LOCK_BLOB, delete_if_unused, read_state},
     db::{in_tx, on_db},
 };
@@ -361,6 +363,15 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            if is_new || new.signature.is_some() {
+                let after = json!({
+                    "name": new.name,
+                    "size_bytes": size,
+                    "signed_by": new.signature.as_ref().map(|signature| signature.key_id),
+                });
+                let action = AuditAction::ComponentCreate;
+                audit!(self, tx, new.org_id, Event::made(action, new.digest, after));
+            }
             is_new
         });
         let component = self
@@ -476,6 +487,7 @@ impl Store {
                     .await?;
                 let _ = delete_if_unused!(tx, lock_blob, digest, now);
             }
+            audit!(self, tx, org, Event::of(AuditAction::ComponentDelete, digest));
             DeletedComponent::Done
         }))
     }

@@ -1,7 +1,7 @@
 //! Connecting, migrating, and running one body on either database.
 
 use std::{
-    fs::OpenOptions, io, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr,
+    fs::OpenOptions, io, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr, sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StoreError, Vault};
+use crate::{StoreError, Vault, audit::Author};
 
 /// Connections for reading; writing has exactly one, because SQLite has one writer.
 const SQLITE_READERS: u32 = 4;
@@ -25,6 +25,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Store {
     pub(crate) db: Db,
     pub(crate) vault: Vault,
+    /// Who makes the changes; `None`: the installation itself.
+    pub(crate) author: Option<Arc<Author>>,
 }
 
 #[derive(Debug, Clone)]
@@ -112,7 +114,8 @@ impl Store {
             }
         };
         let vault = Vault::empty();
-        Ok(Self { db, vault })
+        let author = None;
+        Ok(Self { db, vault, author })
     }
 
     /// The same database, with the master keys for its secrets.

@@ -1,12 +1,14 @@
 //! Deleting a script: it is gone at once, and its executions follow in small transactions, because
 //! nobody else writes to SQLite during one.
 
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use vedette_core::{OrgId, ScriptId, slot::DEFAULT_LOCATION};
 
 use crate::{
-    Store, StoreError,
+    AuditAction, Store, StoreError,
+    audit::{Event, audit},
     db::{in_tx, on_db},
     scripts::LOCK_SLOT,
     variables::DELETE_OF_SCRIPT,
@@ -20,6 +22,7 @@ const FIRST_STEPS: usize = 10;
 /// Deleted scripts that one look finds; the next look finds more.
 const MAX_DELETED: u32 = 1_000;
 
+const GET_NAME: &str = "SELECT name FROM scripts WHERE org_id = $1 AND id = $2";
 const HIDE_SCRIPT: &str = "UPDATE scripts SET is_deleted = (1 = 1), is_enabled = (1 = 0), \
     revision = revision + 1 WHERE org_id = $1 AND id = $2 AND NOT is_deleted";
 const DELETE_SLOTS: &str = "DELETE FROM slots WHERE org_id = $1 AND script_id = $2";
@@ -32,6 +35,7 @@ const LIST_DELETED: &str = "SELECT org_id, id FROM scripts WHERE is_deleted ORDE
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
+    GET_NAME,
     HIDE_SCRIPT,
     DELETE_SLOTS,
     DELETE_EXECUTIONS_OF,
@@ -75,6 +79,12 @@ impl Store {
                 .bind(DEFAULT_LOCATION)
                 .execute(&mut *tx)
                 .await?;
+            let name: Option<String> = sqlx::query_scalar(GET_NAME)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_optional(&mut *tx)
+                .await?;
+            let before = json!({ "name": name });
             let hidden = sqlx::query(HIDE_SCRIPT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -93,6 +103,9 @@ impl Store {
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
                 .await?;
+            if hidden > 0 {
+                audit!(self, tx, org, Event::gone(AuditAction::ScriptDelete, id, before));
+            }
             hidden > 0
         }))
     }

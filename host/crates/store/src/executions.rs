@@ -3,6 +3,7 @@
 use std::{borrow::Cow, str::FromStr as _};
 
 use chrono::{DateTime, TimeZone as _, Utc};
+use serde_json::json;
 use sqlx::{Database, Encode, FromRow, QueryBuilder, Type, types::Json};
 use uuid::Uuid;
 use vedette_core::{
@@ -11,7 +12,8 @@ use vedette_core::{
 };
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
+    audit::{Event, audit},
     db::{in_tx, on_db},
     recordings::keep_recording,
 };
@@ -348,6 +350,9 @@ impl Store {
                 .bind(new.leased_until)
                 .execute(&mut *tx)
                 .await?;
+            let after = json!({ "execution_id": new.execution_id });
+            let made = Event::made(AuditAction::ScriptRun, new.script_id, after);
+            audit!(self, tx, new.org_id, made);
         });
         Ok(())
     }

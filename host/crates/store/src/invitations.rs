@@ -6,7 +6,8 @@ use uuid::Uuid;
 use vedette_core::{InvitationId, OrgId, ProjectId, RoleId, UserId};
 
 use crate::{
-    Grant, Page, PageRequest, Store, StoreError,
+    AuditAction, Grant, Page, PageRequest, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     members::{HAS_PROJECT, INSERT_GRANT, INSERT_MEMBERSHIP},
 };
@@ -125,7 +126,7 @@ pub(crate) struct Taken {
 /// Uses an invitation up: its user belongs to the organization. Gives the organization; without one
 /// the transaction ends with [`StoreError::InvitationInvalid`].
 macro_rules! use_invitation {
-    ($tx:ident, $token:expr, $user:expr, $email:expr, $now:expr) => {{
+    ($store:expr, $tx:ident, $token:expr, $user:expr, $email:expr, $now:expr) => {{
         let taken: Option<$crate::invitations::Taken> =
             sqlx::query_as($crate::invitations::TAKE_INVITATION)
                 .bind($token.as_slice())
@@ -156,7 +157,15 @@ macro_rules! use_invitation {
             .bind(taken.project_id)
             .execute(&mut *$tx)
             .await?;
-        OrgId::from_uuid(taken.org_id)
+        let org = OrgId::from_uuid(taken.org_id);
+        let (role, project) = (taken.role_id, taken.project_id);
+        let made = $crate::audit::Event::made(
+            $crate::AuditAction::MemberCreate,
+            $user,
+            serde_json::json!({ "grants": [{ "role_id": role, "project_id": project }] }),
+        );
+        $crate::audit::audit!($store, $tx, org, made);
+        org
     }};
 }
 
@@ -203,6 +212,9 @@ impl Store {
                 .bind(invitation.expires_at)
                 .execute(&mut *tx)
                 .await?;
+            let action = AuditAction::InvitationCreate;
+            let made = Event::made(action, invitation.id, invitation.snapshot());
+            audit!(self, tx, *org_id, made);
         });
         Ok(Invited::Done)
     }
@@ -234,12 +246,16 @@ impl Store {
         id: InvitationId,
     ) -> Result<bool, StoreError> {
         let revoked = in_tx!(self, tx => {
-            sqlx::query(REVOKE_INVITATION)
+            let revoked = sqlx::query(REVOKE_INVITATION)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
                 .await?
-                .rows_affected()
+                .rows_affected();
+            if revoked > 0 {
+                audit!(self, tx, org, Event::of(AuditAction::InvitationDelete, id));
+            }
+            revoked
         });
         Ok(revoked > 0)
     }
@@ -276,7 +292,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             let email = email.ok_or(StoreError::InvitationInvalid)?;
-            use_invitation!(tx, token_hash, user, &email, now)
+            use_invitation!(self, tx, token_hash, user, &email, now)
         }))
     }
 }

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod api_keys;
+mod audit;
 mod blocked_components;
 mod component_blobs;
 mod component_keys;
@@ -45,6 +46,10 @@ mod versions;
 
 pub use accounts::{Login, NewUser, Registration, User};
 pub use api_keys::{ApiKey, ApiKeyCreated, KeyCaller, NewApiKey};
+pub use audit::{
+    Actor, AuditAction, AuditEntry, AuditFilter, AuditRecord, Author, ChainId, ChainReport,
+    Checkpoint, CheckpointKey, CheckpointKeyError, Tampering,
+};
 pub use blocked_components::BlockedComponent;
 pub use component_blobs::{CHUNK_BYTES, NewChunk};
 pub use component_keys::{ComponentKey, NewComponentKey};
@@ -83,6 +88,7 @@ pub fn all_sql() -> Vec<&'static str> {
     [
         accounts::ALL_SQL,
         api_keys::ALL_SQL,
+        &audit::all_sql(),
         blocked_components::ALL_SQL,
         component_blobs::ALL_SQL,
         component_keys::ALL_SQL,

@@ -2,12 +2,14 @@
 //! do not have themselves, and an organization keeps at least one owner.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 use vedette_core::{Access, BuiltInRole, OrgId, ProjectId, RoleId, UserId};
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     roles::{built_in_role_id, role_permissions},
 };
@@ -167,6 +169,23 @@ macro_rules! access_in {
     }};
 }
 
+/// A member with their grants, read in a transaction.
+macro_rules! member_in {
+    ($tx:ident, $org:expr, $user:expr) => {{
+        let row: Option<MemberRow> = sqlx::query_as(GET_MEMBER)
+            .bind($org.as_uuid())
+            .bind($user.as_uuid())
+            .fetch_optional(&mut *$tx)
+            .await?;
+        let grants: Vec<GrantRow> = sqlx::query_as(GRANTS_OF)
+            .bind($org.as_uuid())
+            .bind($user.as_uuid())
+            .fetch_all(&mut *$tx)
+            .await?;
+        row.map(|row| member(row, &grants))
+    }};
+}
+
 /// Whether nobody owns the organization, by a role for all of it.
 macro_rules! has_no_owner {
     ($tx:ident, $org:expr) => {{
@@ -249,14 +268,9 @@ impl Store {
             sqlx::query(AssertSqlSafe(lock_org)).bind(org.as_uuid()).execute(&mut *tx).await?;
             // Its only owner may not sign in at the moment: the others' changes are not to blame.
             let was_ownerless = has_no_owner!(tx, org);
-            let found: Option<MemberRow> = sqlx::query_as(GET_MEMBER)
-                .bind(org.as_uuid())
-                .bind(user.as_uuid())
-                .fetch_optional(&mut *tx)
-                .await?;
-            if found.is_none() {
+            let Some(old) = member_in!(tx, org, user) else {
                 return Ok(MemberChange::NotFound);
-            }
+            };
             if !by.covers(&access_in!(tx, org, user)) {
                 return Ok(MemberChange::Beyond);
             }
@@ -296,6 +310,9 @@ impl Store {
             if !was_ownerless && has_no_owner!(tx, org) {
                 return Ok(MemberChange::LastOwner);
             }
+            let before = old.snapshot();
+            let after = Member { grants: grants.to_vec(), ..old }.snapshot();
+            audit!(self, tx, org, Event::changed(AuditAction::MemberUpdate, user, before, after));
         });
         Ok(MemberChange::Done)
     }
@@ -314,21 +331,21 @@ impl Store {
             // Its only owner may not sign in at the moment: the others' changes are not to blame.
             let was_ownerless = has_no_owner!(tx, org);
             let held = access_in!(tx, org, user);
-            let removed = sqlx::query(DELETE_MEMBERSHIP)
+            let Some(old) = member_in!(tx, org, user) else {
+                return Ok(MemberChange::NotFound);
+            };
+            sqlx::query(DELETE_MEMBERSHIP)
                 .bind(org.as_uuid())
                 .bind(user.as_uuid())
                 .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            if removed == 0 {
-                return Ok(MemberChange::NotFound);
-            }
+                .await?;
             if by.is_some_and(|by| !by.covers(&held)) {
                 return Ok(MemberChange::Beyond);
             }
             if !was_ownerless && has_no_owner!(tx, org) {
                 return Ok(MemberChange::LastOwner);
             }
+            audit!(self, tx, org, Event::gone(AuditAction::MemberDelete, user, old.snapshot()));
         });
         Ok(MemberChange::Done)
     }
@@ -370,6 +387,9 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            let (before, after) = (json!({ "owner": from }), json!({ "owner": to }));
+            let action = AuditAction::OrganizationTransfer;
+            audit!(self, tx, org, Event::changed(action, org, before, after));
         });
         Ok(MemberChange::Done)
     }

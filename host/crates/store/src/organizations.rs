@@ -2,12 +2,13 @@
 //! back by its owners for a while.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 use vedette_core::{BuiltInRole, OrgId, ProjectId, ScriptId, SessionId, UserId};
 
 use crate::{
-    Store, StoreError,
+    AuditAction, ChainId, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     members::{INSERT_GRANT, INSERT_MEMBERSHIP},
     projects::INSERT_PROJECT,
@@ -109,9 +110,21 @@ impl From<OrgRow> for Organization {
     }
 }
 
+/// An organization, read in a transaction that is going to change it.
+macro_rules! organization_in {
+    ($store:ident, $tx:ident, $org:expr) => {{
+        let lock = format!("{GET_ORG}{}", $store.db.lock_rows());
+        let row: Option<OrgRow> = sqlx::query_as(AssertSqlSafe(lock))
+            .bind($org.as_uuid())
+            .fetch_optional(&mut *$tx)
+            .await?;
+        row.map(Organization::from)
+    }};
+}
+
 /// Makes an organization with its first project, and a user its owner.
 macro_rules! insert_organization {
-    ($tx:ident, $org:expr, $name:expr, $project:expr, $owner:expr, $now:expr) => {
+    ($store:expr, $tx:ident, $org:expr, $name:expr, $project:expr, $owner:expr, $now:expr) => {
         sqlx::query($crate::organizations::INSERT_ORG)
             .bind($org.as_uuid())
             .bind($name)
@@ -138,6 +151,12 @@ macro_rules! insert_organization {
             .bind($now)
             .execute(&mut *$tx)
             .await?;
+        let made = $crate::audit::Event::made(
+            $crate::AuditAction::OrganizationCreate,
+            $org,
+            serde_json::json!({ "name": $name, "owner": $owner, "project_id": $project }),
+        );
+        $crate::audit::audit!($store, $tx, $org, made);
     };
 }
 
@@ -156,7 +175,7 @@ impl Store {
             let fits = count < i64::from(new.most);
             if fits {
                 insert_organization!(
-                    tx, new.id, &new.name, new.project_id, new.owner, new.created_at
+                    self, tx, new.id, &new.name, new.project_id, new.owner, new.created_at
                 );
             }
             fits
@@ -182,7 +201,14 @@ impl Store {
     /// Renames an organization.
     pub async fn rename_organization(&self, org: OrgId, name: &str) -> Result<(), StoreError> {
         in_tx!(self, tx => {
+            let old = organization_in!(self, tx, org);
             sqlx::query(RENAME_ORG).bind(org.as_uuid()).bind(name).execute(&mut *tx).await?;
+            if let Some(old) = old {
+                let before = old.snapshot();
+                let after = Organization { name: name.to_owned(), ..old }.snapshot();
+                let action = AuditAction::OrganizationUpdate;
+                audit!(self, tx, org, Event::changed(action, org, before, after));
+            }
         });
         Ok(())
     }
@@ -195,7 +221,19 @@ impl Store {
         after: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         in_tx!(self, tx => {
-            sqlx::query(DELETE_LATER).bind(org.as_uuid()).bind(after).execute(&mut *tx).await?;
+            let old = organization_in!(self, tx, org);
+            let deleted = sqlx::query(DELETE_LATER)
+                .bind(org.as_uuid())
+                .bind(after)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if let Some(old) = old.filter(|_| deleted > 0) {
+                let before = old.snapshot();
+                let after = Organization { delete_after: Some(after), ..old }.snapshot();
+                let action = AuditAction::OrganizationDelete;
+                audit!(self, tx, org, Event::changed(action, org, before, after));
+            }
         });
         Ok(())
     }
@@ -209,14 +247,18 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let restored = in_tx!(self, tx => {
-            sqlx::query(RESTORE_ORG)
+            let restored = sqlx::query(RESTORE_ORG)
                 .bind(org.as_uuid())
                 .bind(owner.as_uuid())
                 .bind(built_in_role_id(BuiltInRole::Owner).as_uuid())
                 .bind(now)
                 .execute(&mut *tx)
                 .await?
-                .rows_affected()
+                .rows_affected();
+            if restored > 0 {
+                audit!(self, tx, org, Event::of(AuditAction::OrganizationRestore, org));
+            }
+            restored
         });
         Ok(restored > 0)
     }
@@ -229,13 +271,17 @@ impl Store {
         org: OrgId,
     ) -> Result<bool, StoreError> {
         let switched = in_tx!(self, tx => {
-            sqlx::query(SWITCH_SESSION)
+            let switched = sqlx::query(SWITCH_SESSION)
                 .bind(org.as_uuid())
                 .bind(session.as_uuid())
                 .bind(user.as_uuid())
                 .execute(&mut *tx)
                 .await?
-                .rows_affected()
+                .rows_affected();
+            if switched > 0 {
+                audit!(self, tx, org, Event::of(AuditAction::SessionSwitch, session));
+            }
+            switched
         });
         Ok(switched > 0)
     }
@@ -264,12 +310,17 @@ impl Store {
                     .fetch_one(&mut *tx)
                     .await?;
                 if left == 0 {
-                    sqlx::query(DELETE_ORG)
+                    let deleted = sqlx::query(DELETE_ORG)
                         .bind(org.as_uuid())
                         .bind(now)
                         .execute(&mut *tx)
                         .await?
-                        .rows_affected()
+                        .rows_affected();
+                    if deleted > 0 {
+                        let gone = Event::of(AuditAction::OrganizationPurge, org);
+                        audit!(self, tx, ChainId::INSTALLATION, gone);
+                    }
+                    deleted
                 } else {
                     0
                 }

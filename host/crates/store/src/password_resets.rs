@@ -6,8 +6,9 @@ use uuid::Uuid;
 use vedette_core::UserId;
 
 use crate::{
-    Store, StoreError, User,
+    AuditAction, ChainId, Store, StoreError, User,
     accounts::UserRow,
+    audit::{Event, audit},
     db::{in_tx, on_db},
     user_administration::REVOKE_ALL_OF_USER,
 };
@@ -58,7 +59,7 @@ impl Store {
     /// or one who is disabled.
     pub async fn put_password_reset(&self, new: &NewPasswordReset) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            sqlx::query(PUT_RESET)
+            let made = sqlx::query(PUT_RESET)
                 .bind(new.user_id.as_uuid())
                 .bind(new.token_hash.as_slice())
                 .bind(new.created_by.as_uuid())
@@ -67,7 +68,12 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()
-                > 0
+                > 0;
+            if made {
+                let made = Event::of(AuditAction::PasswordResetCreate, new.user_id);
+                audit!(self, tx, ChainId::INSTALLATION, made);
+            }
+            made
         }))
     }
 
@@ -114,6 +120,8 @@ impl Store {
                 return Ok(false);
             }
             sqlx::query(REVOKE_ALL_OF_USER).bind(user).bind(now).execute(&mut *tx).await?;
+            let event = Event::of(AuditAction::PasswordResetUse, user);
+            audit!(self, tx, ChainId::INSTALLATION, event);
         });
         Ok(true)
     }

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use vedette_core::{OrgId, SessionId, UserId};
 
 use crate::{
-    NewSession, Store, StoreError,
+    AuditAction, ChainId, NewSession, Store, StoreError,
+    audit::{Event, audit},
     db::{in_tx, on_db},
     password_resets::DELETE_RESET_OF_USER,
     sessions::insert_session,
@@ -52,7 +53,7 @@ impl Store {
             if users == 0 {
                 return Ok(false);
             }
-            insert_session!(tx, new);
+            insert_session!(self, tx, new);
         });
         Ok(true)
     }
@@ -86,6 +87,8 @@ impl Store {
                 .bind(now)
                 .execute(&mut *tx)
                 .await?;
+            let changed = Event::of(AuditAction::PasswordUpdate, user);
+            audit!(self, tx, ChainId::INSTALLATION, changed);
         });
         Ok(true)
     }

@@ -1,12 +1,14 @@
 //! What users may change of themselves, and the list of their sessions.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
 use vedette_core::{SessionId, UserId};
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, ChainId, Page, PageRequest, Store, StoreError,
+    audit::{Event, audit},
     db::{in_tx, on_db},
     error::conflict,
 };
@@ -24,16 +26,18 @@ pub struct SessionSummary {
 
 const IS_NAME_TAKEN: &str =
     "SELECT COUNT(*) FROM users WHERE LOWER(username) = LOWER($1) AND id <> $2";
+const GET_PROFILE: &str = "SELECT username, email FROM users WHERE id = $1";
 const UPDATE_PROFILE: &str = "UPDATE users SET username = $2, email = $3 WHERE id = $1";
 const LIST_SESSIONS: &str = "SELECT id, created_at, expires_at FROM sessions \
     WHERE user_id = $1 AND id < $2 AND revoked_at IS NULL AND expires_at > $3 \
     ORDER BY id DESC LIMIT $4";
 const REVOKE_OWN_SESSION: &str = "UPDATE sessions SET revoked_at = $3 \
-    WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3";
+    WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 RETURNING org_id";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
     IS_NAME_TAKEN,
+    GET_PROFILE,
     UPDATE_PROFILE,
     LIST_SESSIONS,
     REVOKE_OWN_SESSION,
@@ -69,6 +73,8 @@ impl Store {
             if same > 0 {
                 return Err(StoreError::Conflict { field: "username" });
             }
+            let (old_name, old_email): (String, String) =
+                sqlx::query_as(GET_PROFILE).bind(user.as_uuid()).fetch_one(&mut *tx).await?;
             sqlx::query(UPDATE_PROFILE)
                 .bind(user.as_uuid())
                 .bind(username)
@@ -76,6 +82,10 @@ impl Store {
                 .execute(&mut *tx)
                 .await
                 .map_err(|error| conflict(error, "email"))?;
+            let before = json!({ "username": old_name, "email": old_email });
+            let after = json!({ "username": username, "email": email });
+            let changed = Event::changed(AuditAction::ProfileUpdate, user, before, after);
+            audit!(self, tx, ChainId::INSTALLATION, changed);
         });
         Ok(())
     }
@@ -114,15 +124,20 @@ impl Store {
         session: SessionId,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        Ok(in_tx!(self, tx => {
-            sqlx::query(REVOKE_OWN_SESSION)
+        in_tx!(self, tx => {
+            let ended: Option<(Option<Uuid>,)> = sqlx::query_as(REVOKE_OWN_SESSION)
                 .bind(user.as_uuid())
                 .bind(session.as_uuid())
                 .bind(now)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0
-        }))
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some((org,)) = ended else {
+                return Ok(false);
+            };
+            let chain = org.map_or(ChainId::INSTALLATION, ChainId::from_uuid);
+            let before = json!({ "user_id": user });
+            audit!(self, tx, chain, Event::gone(AuditAction::SessionRevoke, session, before));
+        });
+        Ok(true)
     }
 }

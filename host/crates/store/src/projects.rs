@@ -6,7 +6,8 @@ use uuid::Uuid;
 use vedette_core::{ExecutionId, OrgId, ProjectId, Projects, ScriptId};
 
 use crate::{
-    Store, StoreError,
+    AuditAction, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     error::conflict,
     roles::Deleted,
@@ -96,6 +97,8 @@ impl Store {
                     .execute(&mut *tx)
                     .await
                     .map_err(|error| conflict(error, "name"))?;
+                let made = Event::made(AuditAction::ProjectCreate, project.id, project.snapshot());
+                audit!(self, tx, org, made);
             }
             fits
         }))
@@ -143,17 +146,28 @@ impl Store {
         id: ProjectId,
         name: &str,
     ) -> Result<bool, StoreError> {
-        let renamed = in_tx!(self, tx => {
+        let lock = format!("{GET_PROJECT}{}", self.db.lock_rows());
+        in_tx!(self, tx => {
+            let found: Option<ProjectRow> = sqlx::query_as(AssertSqlSafe(lock))
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(old) = found.map(Project::from) else {
+                return Ok(false);
+            };
             sqlx::query(RENAME_PROJECT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .bind(name)
                 .execute(&mut *tx)
                 .await
-                .map_err(|error| conflict(error, "name"))?
-                .rows_affected()
+                .map_err(|error| conflict(error, "name"))?;
+            let before = old.snapshot();
+            let after = Project { name: name.to_owned(), ..old }.snapshot();
+            audit!(self, tx, org, Event::changed(AuditAction::ProjectUpdate, id, before, after));
         });
-        Ok(renamed > 0)
+        Ok(true)
     }
 
     /// Deletes a project that has no scripts.
@@ -165,9 +179,9 @@ impl Store {
                 .bind(id.as_uuid())
                 .fetch_optional(&mut *tx)
                 .await?;
-            if found.is_none() {
+            let Some(old) = found.map(Project::from) else {
                 return Ok(Deleted::NotFound);
-            }
+            };
             let scripts: i64 = sqlx::query_scalar(COUNT_SCRIPTS_IN)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -181,6 +195,7 @@ impl Store {
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
                 .await?;
+            audit!(self, tx, org, Event::gone(AuditAction::ProjectDelete, id, old.snapshot()));
             Deleted::Done
         }))
     }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use vedette_core::{BuiltInRole, OrgId, Permission, PermissionSet, RoleId};
 
 use crate::{
-    Store, StoreError,
+    AuditAction, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     error::conflict,
 };
@@ -164,6 +165,29 @@ macro_rules! insert_permissions {
     };
 }
 
+/// A role that an organization made, read in a transaction.
+macro_rules! role_in {
+    ($tx:ident, $org:expr, $id:expr) => {{
+        let rows: Vec<RoleRow> = sqlx::query_as(GET_ROLE)
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .fetch_all(&mut *$tx)
+            .await?;
+        roles(&rows).pop().filter(|role| !role.is_built_in)
+    }};
+}
+
+/// Records what became of a role that was `$old`.
+macro_rules! audit_role {
+    ($store:ident, $tx:ident, $org:expr, $old:expr) => {
+        if let Some(new) = role_in!($tx, $org, $old.id) {
+            let (before, after) = ($old.snapshot(), new.snapshot());
+            let changed = Event::changed(AuditAction::RoleUpdate, new.id, before, after);
+            audit!($store, $tx, $org, changed);
+        }
+    };
+}
+
 macro_rules! refuse_built_in_name {
     ($tx:ident, $name:expr) => {
         let built_in: i64 = sqlx::query_scalar(HAS_BUILT_IN)
@@ -240,6 +264,8 @@ impl Store {
                     .await
                     .map_err(|error| conflict(error, "name"))?;
                 insert_permissions!(tx, id, role.permissions);
+                let made = Event::made(AuditAction::RoleCreate, id, role.snapshot());
+                audit!(self, tx, org, made);
             }
             fits
         }))
@@ -257,20 +283,27 @@ impl Store {
     ) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
             refuse_built_in_name!(tx, &role.name);
-            let updated = sqlx::query(UPDATE_ROLE)
+            // Locks it, so that what it was is what it is until then.
+            sqlx::query(TOUCH_ROLE)
+                .bind(org.as_uuid())
+                .bind(id.as_uuid())
+                .execute(&mut *tx)
+                .await?;
+            let Some(old) = role_in!(tx, org, id) else {
+                return Ok(false);
+            };
+            sqlx::query(UPDATE_ROLE)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .bind(&role.name)
                 .bind(&role.description)
                 .execute(&mut *tx)
                 .await
-                .map_err(|error| conflict(error, "name"))?
-                .rows_affected();
-            if updated > 0 {
-                sqlx::query(CLEAR_ROLE).bind(id.as_uuid()).execute(&mut *tx).await?;
-                insert_permissions!(tx, id, role.permissions);
-            }
-            updated > 0
+                .map_err(|error| conflict(error, "name"))?;
+            sqlx::query(CLEAR_ROLE).bind(id.as_uuid()).execute(&mut *tx).await?;
+            insert_permissions!(tx, id, role.permissions);
+            audit_role!(self, tx, org, old);
+            true
         }))
     }
 
@@ -282,16 +315,17 @@ impl Store {
         permissions: PermissionSet,
     ) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            let found = sqlx::query(TOUCH_ROLE)
+            sqlx::query(TOUCH_ROLE)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            if found > 0 {
-                insert_permissions!(tx, id, permissions);
-            }
-            found > 0
+                .await?;
+            let Some(old) = role_in!(tx, org, id) else {
+                return Ok(false);
+            };
+            insert_permissions!(tx, id, permissions);
+            audit_role!(self, tx, org, old);
+            true
         }))
     }
 
@@ -299,15 +333,14 @@ impl Store {
     pub async fn delete_role(&self, org: OrgId, id: RoleId) -> Result<Deleted, StoreError> {
         Ok(in_tx!(self, tx => {
             // Locks it, so that nobody is given the role in this moment.
-            let found = sqlx::query(TOUCH_ROLE)
+            sqlx::query(TOUCH_ROLE)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            if found == 0 {
+                .await?;
+            let Some(old) = role_in!(tx, org, id) else {
                 return Ok(Deleted::NotFound);
-            }
+            };
             let uses: i64 =
                 sqlx::query_scalar(IS_ROLE_USED).bind(id.as_uuid()).fetch_one(&mut *tx).await?;
             if uses > 0 {
@@ -318,6 +351,7 @@ impl Store {
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
                 .await?;
+            audit!(self, tx, org, Event::gone(AuditAction::RoleDelete, id, old.snapshot()));
             Deleted::Done
         }))
     }

@@ -13,7 +13,8 @@ use vedette_core::{
 };
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     components::LOCK_COMPONENT,
     db::{in_tx, on_db},
     executions::push_executions,
@@ -323,6 +324,28 @@ impl Store {
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
         let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
         let (source, language, component) = program_columns(&content.program);
+        let script = Script {
+            id: new.id,
+            org_id: new.org_id,
+            project_id: content.project_id,
+            owner_id: content.changed_by,
+            template_id: content.template_id,
+            name: content.name.clone(),
+            is_enabled: content.is_enabled,
+            cron_expression: content.cron_expression.clone(),
+            interval_seconds: content.interval_seconds,
+            timezone: content.timezone.clone(),
+            program: content.program.clone(),
+            version_id: content.version_id,
+            version_number: 1,
+            parameters: content.parameters.clone(),
+            env_vars: content.env_vars.clone(),
+            timeout_seconds: content.timeout_seconds,
+            revision: 1,
+            next_run_at: first_slot,
+            created_at: content.changed_at,
+            updated_at: content.changed_at,
+        };
         in_tx!(self, tx => {
             hold_project!(tx, lock_project, new.org_id, content.project_id);
             hold_component!(tx, lock_component, new.org_id, component);
@@ -355,29 +378,10 @@ impl Store {
                 .bind(first_slot)
                 .execute(&mut *tx)
                 .await?;
+            let made = Event::made(AuditAction::ScriptCreate, script.id, script.snapshot());
+            audit!(self, tx, new.org_id, made);
         });
-        Ok(Script {
-            id: new.id,
-            org_id: new.org_id,
-            project_id: content.project_id,
-            owner_id: content.changed_by,
-            template_id: content.template_id,
-            name: content.name.clone(),
-            is_enabled: content.is_enabled,
-            cron_expression: content.cron_expression.clone(),
-            interval_seconds: content.interval_seconds,
-            timezone: content.timezone.clone(),
-            program: content.program.clone(),
-            version_id: content.version_id,
-            version_number: 1,
-            parameters: content.parameters.clone(),
-            env_vars: content.env_vars.clone(),
-            timeout_seconds: content.timeout_seconds,
-            revision: 1,
-            next_run_at: first_slot,
-            created_at: content.changed_at,
-            updated_at: content.changed_at,
-        })
+        Ok(script)
     }
 
     /// One script of an organization.
@@ -449,7 +453,7 @@ impl Store {
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
         let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
         let (source, language, component) = program_columns(&change.program);
-        let updated = in_tx!(self, D, tx => {
+        let updated: Script = in_tx!(self, D, tx => {
             let slot: Option<SlotRow> = sqlx::query_as(AssertSqlSafe(lock_slot))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -538,9 +542,12 @@ impl Store {
                 .bind(DEFAULT_LOCATION)
                 .fetch_one(&mut *tx)
                 .await?;
-            row
+            let updated = Script::try_from(row)?;
+            let (before, after) = (old.snapshot(), updated.snapshot());
+            audit!(self, tx, org, Event::changed(AuditAction::ScriptUpdate, id, before, after));
+            updated
         });
-        Ok(Updated::Done(Box::new(updated.try_into()?)))
+        Ok(Updated::Done(Box::new(updated)))
     }
 }
 

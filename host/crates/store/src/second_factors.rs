@@ -5,7 +5,8 @@ use sqlx::FromRow;
 use vedette_core::UserId;
 
 use crate::{
-    Store, StoreError,
+    AuditAction, ChainId, Store, StoreError,
+    audit::{Event, audit},
     db::{in_tx, on_db},
 };
 
@@ -112,6 +113,8 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            let confirmed = Event::of(AuditAction::TotpConfirm, user);
+            audit!(self, tx, ChainId::INSTALLATION, confirmed);
         });
         Ok(true)
     }
@@ -143,13 +146,18 @@ impl Store {
         code_hash: [u8; 32],
     ) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            sqlx::query(USE_CODE)
+            let is_used = sqlx::query(USE_CODE)
                 .bind(user.as_uuid())
                 .bind(code_hash.as_slice())
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()
-                > 0
+                > 0;
+            if is_used {
+                let event = Event::of(AuditAction::RecoveryCodeUse, user);
+                audit!(self, tx, ChainId::INSTALLATION, event);
+            }
+            is_used
         }))
     }
 
@@ -163,12 +171,17 @@ impl Store {
     /// Forgets a user's key, and the recovery codes with it. `false`: there is none.
     pub async fn delete_totp_key(&self, user: UserId) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            sqlx::query(DELETE_KEY)
+            let is_gone = sqlx::query(DELETE_KEY)
                 .bind(user.as_uuid())
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()
-                > 0
+                > 0;
+            if is_gone {
+                let gone = Event::of(AuditAction::TotpDelete, user);
+                audit!(self, tx, ChainId::INSTALLATION, gone);
+            }
+            is_gone
         }))
     }
 }

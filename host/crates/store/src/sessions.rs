@@ -6,8 +6,9 @@ use uuid::Uuid;
 use vedette_core::{Access, OrgId, SessionId, UserId};
 
 use crate::{
-    Store, StoreError, User,
+    AuditAction, ChainId, Store, StoreError, User,
     accounts::UserRow,
+    audit::{Event, audit},
     db::{in_tx, on_db},
 };
 
@@ -54,8 +55,8 @@ const FIND_CALLER: &str = "SELECT users.id, users.username, users.email, users.i
     WHERE sessions.id = $1 AND sessions.revoked_at IS NULL AND sessions.expires_at > $2";
 const ROTATE_SESSION: &str = "UPDATE sessions SET refresh_token_hash = $1, expires_at = $2 \
     WHERE id = $3 AND refresh_token_hash = $4 AND revoked_at IS NULL AND expires_at > $5";
-const REVOKE_SESSION: &str =
-    "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
+const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = $1 \
+    WHERE id = $2 AND revoked_at IS NULL RETURNING user_id, org_id";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[INSERT_SESSION, FIND_CALLER, ROTATE_SESSION, REVOKE_SESSION];
@@ -69,7 +70,7 @@ struct CallerRow {
 
 /// Keeps a new session.
 macro_rules! insert_session {
-    ($tx:ident, $new:expr) => {
+    ($store:expr, $tx:ident, $new:expr) => {
         sqlx::query($crate::sessions::INSERT_SESSION)
             .bind($new.id.as_uuid())
             .bind($new.user_id.as_uuid())
@@ -79,6 +80,31 @@ macro_rules! insert_session {
             .bind($new.expires_at)
             .execute(&mut *$tx)
             .await?;
+        let chain = $new
+            .org_id
+            .map_or($crate::ChainId::INSTALLATION, $crate::ChainId::from);
+        let made = $crate::audit::Event::made(
+            $crate::AuditAction::SessionCreate,
+            $new.id,
+            serde_json::json!({ "user_id": $new.user_id, "expires_at": $new.expires_at }),
+        );
+        $crate::audit::audit!($store, $tx, chain, made);
+    };
+}
+
+/// Ends a session that goes on, and records why.
+macro_rules! revoke_session {
+    ($store:expr, $tx:ident, $session:expr, $now:expr, $action:expr) => {
+        let ended: Option<(Uuid, Option<Uuid>)> = sqlx::query_as(REVOKE_SESSION)
+            .bind($now)
+            .bind($session.as_uuid())
+            .fetch_optional(&mut *$tx)
+            .await?;
+        if let Some((user, org)) = ended {
+            let chain = org.map_or(ChainId::INSTALLATION, ChainId::from_uuid);
+            let before = serde_json::json!({ "user_id": user });
+            audit!($store, $tx, chain, Event::gone($action, $session, before));
+        }
     };
 }
 
@@ -88,7 +114,7 @@ impl Store {
     /// Keeps a new session.
     pub async fn create_session(&self, new: NewSession) -> Result<(), StoreError> {
         in_tx!(self, tx => {
-            insert_session!(tx, new);
+            insert_session!(self, tx, new);
         });
         Ok(())
     }
@@ -144,15 +170,20 @@ impl Store {
                 .await?
                 .rows_affected();
             if rotated == 0 {
-                sqlx::query(REVOKE_SESSION)
-                    .bind(now)
-                    .bind(session_id.as_uuid())
-                    .execute(&mut *tx)
-                    .await?;
+                revoke_session!(self, tx, session_id, now, AuditAction::SessionReuse);
             }
             rotated
         });
         Ok(rotated > 0)
+    }
+
+    /// Records that somebody tried to sign in as a user and was refused.
+    pub async fn refuse_session(&self, user: UserId) -> Result<(), StoreError> {
+        in_tx!(self, tx => {
+            let refused = Event::of(AuditAction::SessionRefuse, user);
+            audit!(self, tx, ChainId::INSTALLATION, refused);
+        });
+        Ok(())
     }
 
     /// Ends a session. One that has ended is nothing to do.
@@ -162,7 +193,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         in_tx!(self, tx => {
-            sqlx::query(REVOKE_SESSION).bind(now).bind(session_id.as_uuid()).execute(&mut *tx).await?;
+            revoke_session!(self, tx, session_id, now, AuditAction::SessionRevoke);
         });
         Ok(())
     }

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::{MasterKey, MasterKeySource, Store, Vault};
+use crate::{AuditRecord, MasterKey, MasterKeySource, Store, Vault, db::on_db};
 
 /// Where a running PostgreSQL is, instead of one that is started for the tests.
 const URL_VARIABLE: &str = "VEDETTE_TEST_POSTGRES_URL";
@@ -63,22 +63,25 @@ impl TestDatabase {
 
     /// Runs a statement that no method of the store makes, to bring about a state.
     pub async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.expect("the statement runs");
+    }
+
+    /// Runs a statement that the database may refuse.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
         if self.store.is_embedded() {
             let connected = SqliteConnection::connect(&self.url).await;
             let mut connection = connected.expect("the file opens");
-            sqlx::query(sql)
-                .execute(&mut connection)
-                .await
-                .expect("the statement runs");
+            sqlx::query(sql).execute(&mut connection).await?;
         } else {
             let connected = PgConnection::connect(&self.url).await;
             let mut connection = connected.expect("PostgreSQL answers");
-            sqlx::query(sql)
-                .execute(&mut connection)
-                .await
-                .expect("the statement runs");
+            sqlx::query(sql).execute(&mut connection).await?;
         }
+        Ok(())
     }
 
     async fn open(url: String, folder: Option<TempDir>) -> Self {
@@ -93,6 +96,22 @@ impl TestDatabase {
             _folder: folder,
         }
     }
+}
+
+/// The records of all chains that a request made.
+pub async fn audit_of_request(store: &Store, request: &str) -> Vec<AuditRecord> {
+    let sql = "SELECT record FROM audit_log WHERE record LIKE '%' || $1 || '%'";
+    let read = async || {
+        Ok::<Vec<String>, sqlx::Error>(on_db!(store, pool => {
+            sqlx::query_scalar(sql).bind(request).fetch_all(pool).await?
+        }))
+    };
+    let texts = read().await.expect("the audit log is there");
+    let records = texts.iter().map(|text| serde_json::from_str(text));
+    let records = records.map(|record| record.expect("a record is JSON"));
+    records
+        .filter(|record: &AuditRecord| record.request_id.as_deref() == Some(request))
+        .collect()
 }
 
 /// Master keys of these names, always the same ones.

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use vedette_core::UserId;
 
 use crate::{
-    Page, PageRequest, Store, StoreError, User,
+    AuditAction, ChainId, Page, PageRequest, Store, StoreError, User,
     accounts::UserRow,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     password_resets::DELETE_RESET_OF_USER,
 };
@@ -33,6 +34,8 @@ pub enum ChangedUser {
 
 const LIST_USERS: &str = "SELECT id, username, email, is_admin, is_disabled, created_at \
     FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
+const GET_USER: &str = "SELECT id, username, email, is_admin, is_disabled, created_at \
+    FROM users WHERE id = $1";
 const CHANGE_USER: &str = "UPDATE users SET is_disabled = $2, is_admin = $3 WHERE id = $1 \
     RETURNING id, username, email, is_admin, is_disabled, created_at";
 const COUNT_ADMINISTRATORS: &str = "SELECT COUNT(*) FROM users WHERE is_admin AND NOT is_disabled";
@@ -42,6 +45,7 @@ pub(crate) const REVOKE_ALL_OF_USER: &str =
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
     LIST_USERS,
+    GET_USER,
     CHANGE_USER,
     COUNT_ADMINISTRATORS,
     REVOKE_ALL_OF_USER,
@@ -70,20 +74,22 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<ChangedUser, StoreError> {
         let lock = self.db.lock_registration();
-        let row: UserRow = in_tx!(self, tx => {
+        let changed: User = in_tx!(self, tx => {
             // First, as in all transactions that come to both: they must not lock each other out.
             if change.is_disabled {
                 sqlx::query(DELETE_RESET_OF_USER).bind(user.as_uuid()).execute(&mut *tx).await?;
             }
             // Two administrators must not disable each other at once.
             sqlx::query(lock).execute(&mut *tx).await?;
+            let old: Option<UserRow> =
+                sqlx::query_as(GET_USER).bind(user.as_uuid()).fetch_optional(&mut *tx).await?;
             let row: Option<UserRow> = sqlx::query_as(CHANGE_USER)
                 .bind(user.as_uuid())
                 .bind(change.is_disabled)
                 .bind(change.is_admin)
                 .fetch_optional(&mut *tx)
                 .await?;
-            let Some(row) = row else {
+            let (Some(old), Some(row)) = (old.map(User::from), row.map(User::from)) else {
                 return Ok(ChangedUser::Absent);
             };
             let left: i64 =
@@ -98,8 +104,11 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            let (before, after) = (old.snapshot(), row.snapshot());
+            let changed = Event::changed(AuditAction::UserUpdate, user, before, after);
+            audit!(self, tx, ChainId::INSTALLATION, changed);
             row
         });
-        Ok(ChangedUser::Done(row.into()))
+        Ok(ChangedUser::Done(changed))
     }
 }

@@ -1,6 +1,7 @@
 //! `/api/v1`, one folder a noun.
 
 pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod blocked_components;
 pub(crate) mod component_keys;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod api_keys;
+mod audit;
 mod blocked_components;
 mod component_scripts;
 mod components;

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use vedette_api::{ApiConfig, ApiState, KeySealBox, Registration, TokenKeys, openapi, router};
 use vedette_core::{ManualClock, TemplateId};
-use vedette_store::{NewTemplate, testing::TestDatabase};
+use vedette_store::{
+    Actor, NewTemplate,
+    testing::{TestDatabase, audit_of_request},
+};
 
 use crate::engine::TestEngine;
 
@@ -113,6 +116,7 @@ impl World {
     /// Sends a request and checks what holds of every answer.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let is_signed_in = request.headers().contains_key(header::AUTHORIZATION);
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
@@ -124,7 +128,33 @@ impl World {
         check_headers(&answer);
         check_texts(&path, &answer.text);
         self.check_documented(&method, &path, &answer);
+        let may_change = [Method::POST, Method::PUT, Method::DELETE].contains(&method);
+        if may_change && answer.status < 300 {
+            self.check_recorded(&path, is_signed_in, &answer).await;
+        }
         answer
+    }
+
+    /// Every change is in the audit log, by whoever asked for it.
+    async fn check_recorded(&self, path: &str, is_signed_in: bool, answer: &Answer) {
+        let id = answer.header("x-request-id");
+        let records = audit_of_request(&self.database.store, id).await;
+        if ["/api/v1/auth/refresh", "/api/v1/users/me/totp"].contains(&path) {
+            // The session goes on as it was; a key that is not confirmed does nothing.
+            assert!(records.is_empty(), "{path}: {records:?}");
+            return;
+        }
+        // The same component once more.
+        let is_no_change = path == "/api/v1/components" && answer.status == 200;
+        assert!(
+            is_no_change || !records.is_empty(),
+            "{path} is not recorded"
+        );
+        for record in records {
+            assert!(!matches!(record.actor, Actor::System), "{path}: {record:?}");
+            let is_named = record.actor.user().is_some();
+            assert!(is_named || !is_signed_in, "{path}: {record:?}");
+        }
     }
 
     /// Every answer of an operation is one that the document lists, of that media type.

@@ -13,7 +13,8 @@ use super::{
     VariableChange, VariableLevel, VariableRow, value_error,
 };
 use crate::{
-    Store, StoreError,
+    AuditAction, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::in_tx,
     error::conflict,
     vault::{DataKey, KeyRow, NEWEST_KEY, OVERHEAD, Vault, current_data_key},
@@ -145,7 +146,8 @@ impl Store {
             level,
             name: &new.name,
         };
-        in_tx!(self, tx => {
+        let kind = new.value.kind();
+        let variable = in_tx!(self, tx => {
             if !lock_level!(self, tx, org, level) {
                 return Ok(CreatedVariable::NoOwner);
             }
@@ -177,23 +179,26 @@ impl Store {
                 .execute(&mut *tx)
                 .await
                 .map_err(|error| conflict(error, "name"))?;
+            let variable = Variable {
+                id: new.id,
+                level,
+                name: new.name,
+                kind,
+                value: match new.value {
+                    NewValue::Plain(text) => Some(text),
+                    NewValue::Secret(_) => None,
+                },
+                description: new.description,
+                created_by: new.created_by,
+                created_at: new.created_at,
+                updated_at: new.created_at,
+                revision: 1,
+            };
+            let action = AuditAction::VariableCreate;
+            audit!(self, tx, org, Event::made(action, variable.id, variable.snapshot()));
+            variable
         });
-        let kind = new.value.kind();
-        Ok(CreatedVariable::Done(Variable {
-            id: new.id,
-            level,
-            name: new.name,
-            kind,
-            value: match new.value {
-                NewValue::Plain(text) => Some(text),
-                NewValue::Secret(_) => None,
-            },
-            description: new.description,
-            created_by: new.created_by,
-            created_at: new.created_at,
-            updated_at: new.created_at,
-            revision: 1,
-        }))
+        Ok(CreatedVariable::Done(variable))
     }
 
     /// Changes a variable. With `expected_revision`, only if it has that revision.
@@ -208,7 +213,7 @@ impl Store {
         expected_revision: Option<i64>,
     ) -> Result<UpdatedVariable, StoreError> {
         let newest = format!("{NEWEST_KEY}{}", self.db.share_rows());
-        let updated: VariableRow = in_tx!(self, tx => {
+        let updated: Variable = in_tx!(self, tx => {
             let row: Option<VariableRow> = sqlx::query_as(GET_VARIABLE)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -255,12 +260,16 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
-            sqlx::query_as(GET_VARIABLE)
+            let row: VariableRow = sqlx::query_as(GET_VARIABLE)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .fetch_one(&mut *tx)
-                .await?
+                .await?;
+            let updated = Variable::try_from(row)?;
+            let (before, after) = (old.snapshot(), updated.snapshot());
+            audit!(self, tx, org, Event::changed(AuditAction::VariableUpdate, id, before, after));
+            updated
         });
-        Ok(UpdatedVariable::Done(updated.try_into()?))
+        Ok(UpdatedVariable::Done(updated))
     }
 }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use vedette_core::{OrgId, UserId, VariableId, VariableKind};
 
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     vault::{Place, VaultError},
 };
@@ -129,7 +130,9 @@ const LIST_VARIABLES: &str = "SELECT id, project_id, script_id, name, kind, valu
     created_by, created_at, updated_at, revision FROM variables WHERE org_id = $1 \
     AND project_id IS NOT DISTINCT FROM $2 AND script_id IS NOT DISTINCT FROM $3 AND id < $4 \
     ORDER BY id DESC LIMIT $5";
-const DELETE_VARIABLE: &str = "DELETE FROM variables WHERE org_id = $1 AND id = $2";
+const DELETE_VARIABLE: &str = "DELETE FROM variables WHERE org_id = $1 AND id = $2 \
+    RETURNING id, project_id, script_id, name, kind, value, description, created_by, created_at, \
+    updated_at, revision";
 pub(crate) const DELETE_OF_SCRIPT: &str =
     "DELETE FROM variables WHERE org_id = $1 AND script_id = $2";
 
@@ -244,14 +247,18 @@ impl Store {
 
     /// Deletes a variable. `false`: there was none.
     pub async fn delete_variable(&self, org: OrgId, id: VariableId) -> Result<bool, StoreError> {
-        Ok(in_tx!(self, tx => {
-            sqlx::query(DELETE_VARIABLE)
+        in_tx!(self, tx => {
+            let deleted: Option<VariableRow> = sqlx::query_as(DELETE_VARIABLE)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0
-        }))
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(row) = deleted else {
+                return Ok(false);
+            };
+            let before = Variable::try_from(row)?.snapshot();
+            audit!(self, tx, org, Event::gone(AuditAction::VariableDelete, id, before));
+        });
+        Ok(true)
     }
 }

@@ -2,13 +2,15 @@
 //! key, and replaced. All of it goes on while secrets are read and written.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 use vedette_core::OrgId;
 
 use super::{DataKey, Vault, VaultError, WrappedKey};
 use crate::{
-    Store, StoreError,
+    AuditAction, ChainId, Store, StoreError,
+    audit::{Event, audit},
     db::{in_tx, on_db},
     variables::ReencryptRow,
 };
@@ -185,6 +187,11 @@ impl Store {
                         .await?
                         .rows_affected();
                 }
+                if changed > 0 {
+                    let after = json!({ "keys": changed, "master_key_id": newest });
+                    let made = Event::made(AuditAction::MasterKeyRotate, &newest, after);
+                    audit!(self, tx, ChainId::INSTALLATION, made);
+                }
                 changed
             });
         }
@@ -245,6 +252,8 @@ impl Store {
                 .bind(now)
                 .execute(&mut *tx)
                 .await?;
+            let after = json!({ "version": version });
+            audit!(self, tx, org, Event::made(AuditAction::DataKeyRotate, org, after));
             Some(version)
         }))
     }

@@ -71,6 +71,9 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "audit_log",
+            "audit_heads",
+            "audit_checkpoints",
             "api_keys",
             "user_roles",
             "role_permissions",

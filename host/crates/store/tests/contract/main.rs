@@ -4,6 +4,8 @@
 mod access;
 mod accounts;
 mod api_keys;
+mod audit;
+mod audit_tampering;
 mod catch_up;
 mod component_bytes;
 mod component_keys;

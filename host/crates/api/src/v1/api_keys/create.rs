@@ -101,7 +101,7 @@ pub(crate) async fn create_api_key(
         token_hash: api_key_hash(&text),
         most: MOST_KEYS,
     };
-    match state.store.create_api_key(&new).await? {
+    match caller.store.create_api_key(&new).await? {
         ApiKeyCreated::Done => {}
         ApiKeyCreated::TooMany => {
             let detail = format!("you have {MOST_KEYS} keys here already; end one");

@@ -1,10 +1,9 @@
 //! `DELETE /api/v1/api-keys/{key_id}`
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use vedette_core::{ApiKeyId, Permission};
 
 use crate::{
-    ApiState,
     auth::{May, need},
     extract::PathId,
     problem::Problem,
@@ -18,13 +17,12 @@ use crate::{
     responses((status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn revoke_api_key(
-    State(state): State<ApiState>,
     caller: May<need::ApiKeyCreate>,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<StatusCode, Problem> {
     let of_all = caller.access.somewhere(Permission::UserManage);
     let (org, user) = (caller.org_id, caller.user.id);
-    if state.store.delete_api_key(org, id, user, of_all).await? {
+    if caller.store.delete_api_key(org, id, user, of_all).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

@@ -2,14 +2,15 @@
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 use vedette_core::SessionId;
-use vedette_store::NewSession;
+use vedette_store::{Actor, NewSession, User};
 
 use super::{RefreshToken, Tokens};
 use crate::{
     ApiState,
-    client_address::ClientAddress,
+    author::{self, Origin},
     extract::JsonBody,
     password::Checked,
     problem::Problem,
@@ -41,7 +42,7 @@ pub(crate) struct Login {
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn login(
     State(state): State<ApiState>,
-    from: ClientAddress,
+    origin: Origin,
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Json<Tokens>, Problem> {
     let Login {
@@ -54,7 +55,7 @@ pub(crate) async fn login(
         totp_code,
         recovery_code,
     };
-    let attempt = state.attempts.at_login(&username, from).await?;
+    let attempt = state.attempts.at_login(&username, origin.address).await?;
     let found = if is_plausible(&username) {
         state.store.find_login(&username).await?
     } else {
@@ -70,11 +71,15 @@ pub(crate) async fn login(
             return Err(busy.into());
         }
     };
-    let Some(found) = found.filter(|found| checked != Checked::Wrong && !found.user.is_disabled)
-    else {
+    let Some(found) = found else {
         return Err(Problem::wrong_credentials());
     };
-    match second_factor::judge(&state, found.user.id, codes).await? {
+    if checked == Checked::Wrong || found.user.is_disabled {
+        record_refusal(&state, origin, &found.user);
+        return Err(Problem::wrong_credentials());
+    }
+    let store = origin.clone().store(&state, author::user(&found.user));
+    match second_factor::judge(&state, &store, found.user.id, codes).await? {
         Judged::NotNeeded | Judged::Right => attempt.succeed().await,
         Judged::Missing => {
             attempt.cancel().await;
@@ -82,6 +87,7 @@ pub(crate) async fn login(
             return Err(Problem::second_factor_required(detail));
         }
         Judged::Wrong => {
+            record_refusal(&state, origin, &found.user);
             let detail = "the code is not right, or was used before";
             return Err(Problem::second_factor_required(detail));
         }
@@ -101,8 +107,7 @@ pub(crate) async fn login(
         created_at: now,
         expires_at: now + state.config.session_lifetime,
     };
-    let is_begun = state
-        .store
+    let is_begun = store
         .sign_in(session, &found.password_hash, new_hash)
         .await?;
     if is_begun {
@@ -111,6 +116,19 @@ pub(crate) async fn login(
         // Changed, or disabled, while it was being checked.
         Err(Problem::wrong_credentials())
     }
+}
+
+/// Records the attempt without keeping the answer waiting: it takes the same time whether or not
+/// there is such a user. Names that nobody has are not kept; they may be passwords.
+fn record_refusal(state: &ApiState, origin: Origin, user: &User) {
+    let (store, user) = (origin.store(state, Actor::Anonymous), user.id);
+    let recorded = async move {
+        if let Err(error) = store.refuse_session(user).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, user.id = %user, "a refused login is not in the audit log");
+        }
+    };
+    tokio::spawn(recorded.in_current_span());
 }
 
 /// Whether a text could be a name or an address at all: they are ASCII. PostgreSQL fails on a NUL,

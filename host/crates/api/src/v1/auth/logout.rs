@@ -11,10 +11,9 @@ use crate::{ApiState, auth::SignedIn, problem::Problem};
     responses((status = 204), (status = 401, body = Problem)))]
 pub(crate) async fn logout(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
 ) -> Result<StatusCode, Problem> {
-    state
-        .store
+    store
         .revoke_session(caller.session_id, state.clock.now())
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ApiState,
-    client_address::ClientAddress,
+    author::{self, Origin},
     extract::JsonBody,
     link_token::LinkToken,
     password,
@@ -30,10 +30,10 @@ pub(crate) struct Reset {
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn reset_password(
     State(state): State<ApiState>,
-    from: ClientAddress,
+    origin: Origin,
     JsonBody(body): JsonBody<Reset>,
 ) -> Result<StatusCode, Problem> {
-    let attempt = state.attempts.at_token(from).await?;
+    let attempt = state.attempts.at_token(origin.address).await?;
     let token_hash = LinkToken::parse(&body.token).map(|token| token.hash());
     let token_hash = token_hash.ok_or_else(no_good)?;
     let now = state.clock.now();
@@ -50,8 +50,8 @@ pub(crate) async fn reset_password(
     let hash = state.hasher.hash(body.new_password).await?;
     let hash = hash.ok_or_else(Problem::panicked)?;
     let now = state.clock.now();
-    if !state
-        .store
+    if !origin
+        .store(&state, author::user(&user))
         .use_password_reset(token_hash, &hash, now)
         .await?
     {

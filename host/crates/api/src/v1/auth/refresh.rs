@@ -3,9 +3,10 @@
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use vedette_store::Actor;
 
 use super::{RefreshToken, Tokens};
-use crate::{ApiState, client_address::ClientAddress, extract::JsonBody, problem::Problem};
+use crate::{ApiState, author::Origin, extract::JsonBody, problem::Problem};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,10 +25,10 @@ pub(crate) struct Refresh {
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn refresh(
     State(state): State<ApiState>,
-    from: ClientAddress,
+    origin: Origin,
     JsonBody(body): JsonBody<Refresh>,
 ) -> Result<Json<Tokens>, Problem> {
-    let attempt = state.attempts.at_token(from).await?;
+    let attempt = state.attempts.at_token(origin.address).await?;
     let old = RefreshToken::parse(&body.refresh_token).ok_or_else(Problem::unauthorized)?;
     let new = RefreshToken::generate(old.session)?;
     let now = state.clock.now();
@@ -35,8 +36,8 @@ pub(crate) async fn refresh(
     // Read first: once the token is exchanged, nothing but that decides. Of two calls with the same
     // token the second ends the session, which must not turn the first's answer into a refusal.
     let caller = state.store.find_caller(old.session, now).await?;
-    let rotated = state
-        .store
+    let rotated = origin
+        .store(&state, Actor::Anonymous)
         .rotate_session(old.session, old.hash(), new.hash(), expires_at, now)
         .await?;
     let caller = caller

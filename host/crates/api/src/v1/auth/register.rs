@@ -4,10 +4,11 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_core::{OrgId, ProjectId, UserId};
-use vedette_store::{NewUser, StoreError};
+use vedette_store::{Actor, NewUser, StoreError};
 
 use crate::{
     ApiState, Registration,
+    author::Origin,
     extract::JsonBody,
     password,
     problem::{FieldError, Problem},
@@ -42,6 +43,7 @@ pub(crate) struct Register {
         (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn register_user(
     State(state): State<ApiState>,
+    origin: Origin,
     JsonBody(body): JsonBody<Register>,
 ) -> Result<(StatusCode, Json<UserView>), Problem> {
     let allow_later = state.config.registration == Registration::Open;
@@ -66,7 +68,11 @@ pub(crate) async fn register_user(
         created_at: clock.now(),
         allow_later,
     };
-    let registration = state.store.register_user(new).await?;
+    let actor = Actor::User {
+        id: new.id,
+        name: new.username.clone(),
+    };
+    let registration = origin.store(&state, actor).register_user(new).await?;
     let access = state
         .store
         .get_access(registration.org_id, registration.user.id)

@@ -34,7 +34,7 @@ pub(crate) struct BlockBody {
         (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn block_component(
     State(state): State<ApiState>,
-    Administrator(caller): Administrator,
+    Administrator { caller, store }: Administrator,
     PathDigest(digest): PathDigest,
     JsonBody(body): JsonBody<BlockBody>,
 ) -> Result<StatusCode, Problem> {
@@ -51,7 +51,7 @@ pub(crate) async fn block_component(
         blocked_by: caller.user.id,
         blocked_at: state.clock.now(),
     };
-    state.store.block_component(&blocked).await?;
+    store.block_component(&blocked).await?;
     tracing::warn!(component.digest = %digest, user.id = %caller.user.id, "a component was blocked");
     state.engine.components_changed();
     Ok(StatusCode::NO_CONTENT)

@@ -13,10 +13,10 @@ use crate::{ApiState, auth::Administrator, extract::PathDigest, problem::Problem
         (status = 404, body = Problem)))]
 pub(crate) async fn unblock_component(
     State(state): State<ApiState>,
-    Administrator(caller): Administrator,
+    Administrator { caller, store }: Administrator,
     PathDigest(digest): PathDigest,
 ) -> Result<StatusCode, Problem> {
-    if !state.store.unblock_component(digest).await? {
+    if !store.unblock_component(digest).await? {
         return Err(Problem::not_found());
     }
     tracing::warn!(component.digest = %digest, user.id = %caller.user.id, "a component was unblocked");

@@ -70,7 +70,7 @@ pub(crate) async fn create_component_key(
         expires_at: body.expires_at,
         most: MOST_KEYS,
     };
-    let key = state.store.create_component_key(new).await?;
+    let key = caller.store.create_component_key(new).await?;
     let key = key.ok_or_else(|| {
         let detail = format!("the organization has {MOST_KEYS} keys already; revoke one");
         Problem::quota_exceeded(detail, RETRY_AFTER)

@@ -24,7 +24,7 @@ pub(crate) async fn revoke_component_key(
     PathId(id): PathId<ComponentKeyId>,
 ) -> Result<StatusCode, Problem> {
     let now = state.clock.now();
-    if state
+    if caller
         .store
         .revoke_component_key(caller.org_id, id, now)
         .await?

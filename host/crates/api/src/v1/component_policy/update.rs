@@ -1,10 +1,9 @@
 //! `PUT /api/v1/component-policy`
 
-use axum::{Json, extract::State};
+use axum::Json;
 
 use super::ComponentPolicy;
 use crate::{
-    ApiState,
     auth::{May, need},
     extract::JsonBody,
     problem::Problem,
@@ -19,11 +18,10 @@ use crate::{
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem),
         (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn update_component_policy(
-    State(state): State<ApiState>,
     caller: May<need::ComponentKeyManage>,
     JsonBody(policy): JsonBody<ComponentPolicy>,
 ) -> Result<Json<ComponentPolicy>, Problem> {
-    state
+    caller
         .store
         .set_requires_component_signature(caller.org_id, policy.requires_signature)
         .await?;

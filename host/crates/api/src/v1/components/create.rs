@@ -74,7 +74,7 @@ pub(crate) async fn create_component(
         facts,
         signature,
     };
-    let CreatedComponent { component, is_new } = state.store.create_component(&new).await?;
+    let CreatedComponent { component, is_new } = caller.store.create_component(&new).await?;
     state.engine.component_waiting();
     let status = if is_new {
         StatusCode::CREATED

@@ -23,7 +23,7 @@ pub(crate) async fn delete_component(
     PathDigest(digest): PathDigest,
 ) -> Result<StatusCode, Problem> {
     let now = state.clock.now();
-    match state
+    match caller
         .store
         .delete_component(caller.org_id, digest, now)
         .await?

@@ -27,11 +27,10 @@ pub(crate) struct AcceptBody {
         (status = 422, body = Problem)))]
 pub(crate) async fn accept_invitation(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<AcceptBody>,
 ) -> Result<Json<OrganizationView>, Problem> {
-    let org = state
-        .store
+    let org = store
         .accept_invitation(
             token_hash(&body.invitation),
             caller.user.id,

@@ -98,7 +98,7 @@ pub(crate) async fn create_invitation(
         token_hash: token_hash(&token),
         most: MOST_OPEN,
     };
-    match state.store.create_invitation(&new).await? {
+    match caller.store.create_invitation(&new).await? {
         Invited::Done => {}
         Invited::TooMany => {
             let detail = format!("{MOST_OPEN} invitations are open; take one back");

@@ -1,10 +1,9 @@
 //! `DELETE /api/v1/invitations/{invitation_id}`
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use vedette_core::InvitationId;
 
 use crate::{
-    ApiState,
     auth::{May, need},
     extract::PathId,
     problem::Problem,
@@ -16,11 +15,10 @@ use crate::{
     responses((status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn revoke_invitation(
-    State(state): State<ApiState>,
     caller: May<need::UserManage>,
     PathId(id): PathId<InvitationId>,
 ) -> Result<StatusCode, Problem> {
-    if state.store.revoke_invitation(caller.org_id, id).await? {
+    if caller.store.revoke_invitation(caller.org_id, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

@@ -1,11 +1,10 @@
 //! `DELETE /api/v1/members/{user_id}`
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use vedette_core::{Permission, UserId};
 
 use super::refuse;
 use crate::{
-    ApiState,
     auth::{May, need},
     extract::PathId,
     problem::Problem,
@@ -19,7 +18,6 @@ use crate::{
     responses((status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn remove_member(
-    State(state): State<ApiState>,
     caller: May<need::UserRead>,
     PathId(id): PathId<UserId>,
 ) -> Result<StatusCode, Problem> {
@@ -28,6 +26,6 @@ pub(crate) async fn remove_member(
         return Err(Problem::lacking(Permission::UserManage));
     }
     let by = Some(&caller.access).filter(|_| !leaves);
-    refuse(state.store.remove_member(caller.org_id, id, by).await?)?;
+    refuse(caller.store.remove_member(caller.org_id, id, by).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }

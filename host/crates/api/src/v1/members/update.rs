@@ -48,7 +48,7 @@ pub(crate) async fn update_member(
         return Err(Problem::invalid(vec![FieldError::new("/roles", detail)]));
     }
     let grants: Vec<_> = body.roles.iter().map(Grant::from).collect();
-    let changed = state
+    let changed = caller
         .store
         .set_member_grants(org, id, &grants, &caller.access)
         .await?;

@@ -23,7 +23,7 @@ const RETRY_AFTER: u16 = 3_600;
         (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn create_organization(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<OrganizationBody>,
 ) -> Result<(StatusCode, Json<OrganizationView>), Problem> {
     let clock = state.clock.as_ref();
@@ -35,7 +35,7 @@ pub(crate) async fn create_organization(
         created_at: clock.now(),
         most: MOST_OWNED,
     };
-    if !state.store.create_organization(&new).await? {
+    if !store.create_organization(&new).await? {
         let detail = format!("you own {MOST_OWNED} organizations; hand one on or delete one");
         return Err(Problem::quota_exceeded(detail, RETRY_AFTER));
     }

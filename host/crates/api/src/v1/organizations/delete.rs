@@ -26,7 +26,7 @@ pub(crate) async fn delete_organization(
     caller: May<need::OrganizationDelete>,
 ) -> Result<Json<OrganizationView>, Problem> {
     let after = state.clock.now() + GRACE;
-    state
+    caller
         .store
         .delete_organization_after(caller.org_id, after)
         .await?;

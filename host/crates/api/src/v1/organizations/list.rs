@@ -19,7 +19,7 @@ pub(crate) struct OrganizationList {
     responses((status = 200, body = OrganizationList), (status = 401, body = Problem)))]
 pub(crate) async fn list_organizations(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, .. }: SignedIn,
 ) -> Result<Json<OrganizationList>, Problem> {
     let organizations = state.store.list_organizations(caller.user.id).await?;
     let items = organizations.into_iter().map(OrganizationView::from);

@@ -22,16 +22,12 @@ use crate::{
         (status = 422, body = Problem)))]
 pub(crate) async fn restore_organization(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     PathId(id): PathId<OrgId>,
     _: NoBody,
 ) -> Result<Json<OrganizationView>, Problem> {
     let now = state.clock.now();
-    if !state
-        .store
-        .restore_organization(id, caller.user.id, now)
-        .await?
-    {
+    if !store.restore_organization(id, caller.user.id, now).await? {
         return Err(Problem::not_found());
     }
     let found = state.store.get_organization(id).await?;

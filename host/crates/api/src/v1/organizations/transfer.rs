@@ -1,6 +1,6 @@
 //! `POST /api/v1/organization/transfer`
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -8,7 +8,6 @@ use vedette_core::UserId;
 use vedette_store::MemberChange;
 
 use crate::{
-    ApiState,
     auth::{May, need},
     extract::JsonBody,
     problem::{FieldError, Problem},
@@ -30,12 +29,11 @@ pub(crate) struct TransferBody {
         (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
         (status = 422, body = Problem)))]
 pub(crate) async fn transfer_organization(
-    State(state): State<ApiState>,
     caller: May<need::OrganizationDelete>,
     JsonBody(body): JsonBody<TransferBody>,
 ) -> Result<StatusCode, Problem> {
     let to = UserId::from_uuid(body.user_id);
-    let changed = state
+    let changed = caller
         .store
         .transfer_organization(caller.org_id, caller.user.id, to)
         .await?;

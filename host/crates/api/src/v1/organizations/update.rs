@@ -22,7 +22,7 @@ pub(crate) async fn update_organization(
     JsonBody(body): JsonBody<OrganizationBody>,
 ) -> Result<Json<OrganizationView>, Problem> {
     let name = body.check()?;
-    state
+    caller
         .store
         .rename_organization(caller.org_id, &name)
         .await?;

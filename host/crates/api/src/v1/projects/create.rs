@@ -34,7 +34,7 @@ pub(crate) async fn create_project(
         id: ProjectId::generate(state.clock.as_ref()),
         created_at: state.clock.now(),
     };
-    let made = state
+    let made = caller
         .store
         .create_project(caller.org_id, &project, MOST_PROJECTS)
         .await?;

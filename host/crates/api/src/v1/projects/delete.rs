@@ -23,7 +23,7 @@ pub(crate) async fn delete_project(
 ) -> Result<StatusCode, Problem> {
     let found = state.store.get_project(caller.org_id, id).await?;
     caller.check_in(found.ok_or_else(Problem::not_found)?.id)?;
-    match state.store.delete_project(caller.org_id, id).await? {
+    match caller.store.delete_project(caller.org_id, id).await? {
         Deleted::Done => Ok(StatusCode::NO_CONTENT),
         Deleted::NotFound => Err(Problem::not_found()),
         Deleted::InUse => Err(Problem::in_use(

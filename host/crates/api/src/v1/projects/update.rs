@@ -29,7 +29,7 @@ pub(crate) async fn update_project(
     let found = state.store.get_project(org, id).await?;
     caller.check_in(found.ok_or_else(Problem::not_found)?.id)?;
     let name = body.check()?;
-    state.store.rename_project(org, id, &name).await?;
+    caller.store.rename_project(org, id, &name).await?;
     let project = state.store.get_project(org, id).await?;
     Ok(Json(project.ok_or_else(Problem::not_found)?.into()))
 }

@@ -46,7 +46,7 @@ pub(crate) async fn add_role_permissions(
         return Err(Problem::invalid(errors));
     }
     refuse_beyond(&caller, permissions)?;
-    if !state
+    if !caller
         .store
         .add_role_permissions(org, id, permissions)
         .await?

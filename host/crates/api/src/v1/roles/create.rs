@@ -43,7 +43,7 @@ pub(crate) async fn create_role(
     let role = body.check(&caller)?;
     let id = RoleId::generate(state.clock.as_ref());
     let (org, now) = (caller.org_id, state.clock.now());
-    if !state
+    if !caller
         .store
         .create_role(org, id, &role, MOST_ROLES, now)
         .await?

@@ -25,7 +25,7 @@ pub(crate) async fn delete_role(
     if role.ok_or_else(Problem::not_found)?.is_built_in {
         return Err(Problem::built_in());
     }
-    match state.store.delete_role(caller.org_id, id).await? {
+    match caller.store.delete_role(caller.org_id, id).await? {
         Deleted::Done => Ok(StatusCode::NO_CONTENT),
         Deleted::NotFound => Err(Problem::not_found()),
         Deleted::InUse => Err(Problem::in_use(

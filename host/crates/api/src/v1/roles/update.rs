@@ -36,7 +36,7 @@ pub(crate) async fn update_role(
     // Who has less than the role takes nothing away from it either.
     refuse_beyond(&caller, old.permissions)?;
     let role = body.check(&caller)?;
-    if !state.store.update_role(org, id, &role).await? {
+    if !caller.store.update_role(org, id, &role).await? {
         return Err(Problem::not_found());
     }
     let role = state.store.get_role(org, id).await?;

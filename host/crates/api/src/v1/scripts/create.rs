@@ -45,7 +45,7 @@ pub(crate) async fn create_script(
         org_id: caller.org_id,
         content: change,
     };
-    let script = state.store.create_script(new).await?;
+    let script = caller.store.create_script(new).await?;
     state.engine.schedule_changed();
     let location = AppendHeaders([(header::LOCATION, format!("/api/v1/scripts/{id}"))]);
     Ok((

@@ -42,7 +42,7 @@ pub(crate) async fn delete_script(
             }
         }
     }
-    if state.store.delete_script(caller.org_id, id).await? {
+    if caller.store.delete_script(caller.org_id, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

@@ -60,7 +60,7 @@ pub(crate) async fn rollback_script(
         }
         let program = find_program(&state, &script, body.version).await?;
         let change = with_program(&state, &caller, script, program);
-        match state
+        match caller
             .store
             .update_script(org, id, change, Some(seen))
             .await?

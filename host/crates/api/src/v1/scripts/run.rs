@@ -68,7 +68,7 @@ pub(crate) async fn run_script(
         executed_at: now,
         leased_until: now + TimeDelta::seconds(script.timeout_seconds.into()) + GRACE,
     };
-    state.store.insert_manual_execution(&new).await?;
+    caller.store.insert_manual_execution(&new).await?;
     // Only what the run needs: it may wait for long, and sources are large.
     let run = RunNow {
         execution_id: new.execution_id,

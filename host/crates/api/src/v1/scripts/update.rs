@@ -40,7 +40,7 @@ pub(crate) async fn update_script(
     let old = old.ok_or_else(Problem::not_found)?;
     caller.check_in(old.project_id)?;
     let change = body.check(&state, &caller, id, Some(&old)).await?;
-    let script = match state
+    let script = match caller
         .store
         .update_script(caller.org_id, id, change, expected)
         .await?

@@ -13,6 +13,6 @@ use crate::{auth::SignedIn, problem::Problem};
 /// The caller
 #[utoipa::path(get, path = "/api/v1/users/me", tag = "users", security(("bearer" = [])),
     responses((status = 200, body = UserView), (status = 401, body = Problem)))]
-pub(crate) async fn get_me(SignedIn(caller): SignedIn) -> Result<Json<UserView>, Problem> {
+pub(crate) async fn get_me(SignedIn { caller, .. }: SignedIn) -> Result<Json<UserView>, Problem> {
     Ok(Json(UserView::new(caller.user, caller.member.as_ref())))
 }

@@ -31,12 +31,12 @@ pub(crate) struct SwitchBody {
         (status = 422, body = Problem)))]
 pub(crate) async fn switch_organization(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<SwitchBody>,
 ) -> Result<Json<UserView>, Problem> {
     let org = OrgId::from_uuid(body.organization_id);
     let (session, user) = (caller.session_id, caller.user.id);
-    if !state.store.switch_session(session, user, org).await? {
+    if !store.switch_session(session, user, org).await? {
         let detail = "you belong to no such organization; see GET /api/v1/organizations";
         let error = FieldError::new("/organization_id", detail);
         return Err(Problem::invalid(vec![error]));

@@ -39,7 +39,7 @@ pub(crate) struct PasswordReset {
         (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn create_password_reset(
     State(state): State<ApiState>,
-    Administrator(caller): Administrator,
+    Administrator { caller, store }: Administrator,
     PathId(id): PathId<UserId>,
     _: NoBody,
 ) -> Result<(StatusCode, Json<PasswordReset>), Problem> {
@@ -52,7 +52,7 @@ pub(crate) async fn create_password_reset(
         created_at: now,
         expires_at: now + LIFETIME,
     };
-    if !state.store.put_password_reset(&new).await? {
+    if !store.put_password_reset(&new).await? {
         return Err(Problem::not_found());
     }
     tracing::warn!(

@@ -1,9 +1,9 @@
 //! `DELETE /api/v1/admin/users/{user_id}/totp`
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use vedette_core::UserId;
 
-use crate::{ApiState, auth::Administrator, extract::PathId, problem::Problem};
+use crate::{auth::Administrator, extract::PathId, problem::Problem};
 
 /// Removes the second factor of a user who has lost it
 ///
@@ -14,11 +14,10 @@ use crate::{ApiState, auth::Administrator, extract::PathId, problem::Problem};
         (status = 403, body = Problem),
         (status = 404, description = "There is no such user, or no second factor", body = Problem)))]
 pub(crate) async fn remove_user_totp(
-    State(state): State<ApiState>,
-    Administrator(caller): Administrator,
+    Administrator { caller, store }: Administrator,
     PathId(id): PathId<UserId>,
 ) -> Result<StatusCode, Problem> {
-    if !state.store.delete_totp_key(id).await? {
+    if !store.delete_totp_key(id).await? {
         return Err(Problem::not_found());
     }
     tracing::warn!(user.id = %id, removed_by = %caller.user.id, "a second factor was removed");

@@ -34,7 +34,7 @@ pub(crate) struct UserAccountBody {
         (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn update_user(
     State(state): State<ApiState>,
-    Administrator(caller): Administrator,
+    Administrator { caller, store }: Administrator,
     PathId(id): PathId<UserId>,
     JsonBody(body): JsonBody<UserAccountBody>,
 ) -> Result<Json<UserAccountView>, Problem> {
@@ -43,7 +43,7 @@ pub(crate) async fn update_user(
         is_admin: body.is_admin,
     };
     let now = state.clock.now();
-    match state.store.change_user(id, change, now).await? {
+    match store.change_user(id, change, now).await? {
         ChangedUser::Done(user) => {
             tracing::warn!(
                 user.id = %id, user.is_disabled = user.is_disabled, user.is_admin = user.is_admin,

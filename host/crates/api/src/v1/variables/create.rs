@@ -85,7 +85,7 @@ pub(crate) async fn create_variable(
         created_by: caller.user.id,
         created_at: state.clock.now(),
     };
-    let variable = match state.store.create_variable(new).await? {
+    let variable = match caller.store.create_variable(new).await? {
         CreatedVariable::Done(variable) => variable,
         CreatedVariable::NoOwner => return Err(Problem::not_found()),
         CreatedVariable::TooLarge => return Err(too_large()),

@@ -26,7 +26,7 @@ pub(crate) async fn delete_variable(
     let variable = state.store.get_variable(caller.org_id, id).await?;
     let level = variable.ok_or_else(Problem::not_found)?.level;
     check_level(&state, &caller, level).await?;
-    if state.store.delete_variable(caller.org_id, id).await? {
+    if caller.store.delete_variable(caller.org_id, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

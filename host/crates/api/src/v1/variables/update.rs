@@ -69,7 +69,7 @@ pub(crate) async fn update_variable(
         description: body.description,
         changed_at: state.clock.now(),
     };
-    let updated = state
+    let updated = caller
         .store
         .update_variable(caller.org_id, id, change, expected);
     match updated.await? {

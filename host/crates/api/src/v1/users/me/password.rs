@@ -31,7 +31,7 @@ pub(crate) struct PasswordChange {
         (status = 429, body = Problem)))]
 pub(crate) async fn change_password(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
     let user = caller.user;
@@ -49,8 +49,7 @@ pub(crate) async fn change_password(
     let hash = state.hasher.hash(body.new_password).await?;
     let hash = hash.ok_or_else(Problem::panicked)?;
     let now = state.clock.now();
-    let is_changed = state
-        .store
+    let is_changed = store
         .change_password(user.id, caller.session_id, &seen_hash, &hash, now)
         .await?;
     if is_changed {

@@ -34,7 +34,7 @@ pub(crate) struct Profile {
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn update_me(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<Profile>,
 ) -> Result<Json<UserView>, Problem> {
     let errors = names::check(&body.username, &body.email);
@@ -48,8 +48,7 @@ pub(crate) async fn update_me(
             .ok_or_else(|| confirm::missing("give your password to change the address"))?;
         confirm::confirm(&state, caller.user.id, password).await?;
     }
-    state
-        .store
+    store
         .update_profile(caller.user.id, &body.username, &body.email)
         .await?;
     let user = User {

@@ -14,15 +14,11 @@ use crate::{ApiState, auth::SignedIn, extract::PathId, problem::Problem};
         (status = 404, body = Problem)))]
 pub(crate) async fn revoke_session(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     PathId(id): PathId<SessionId>,
 ) -> Result<StatusCode, Problem> {
     let now = state.clock.now();
-    if state
-        .store
-        .revoke_own_session(caller.user.id, id, now)
-        .await?
-    {
+    if store.revoke_own_session(caller.user.id, id, now).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

@@ -14,7 +14,7 @@ use crate::{ApiState, auth::SignedIn, extract::PageQuery, problem::Problem, v1::
         (status = 401, body = Problem)))]
 pub(crate) async fn list_sessions(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, .. }: SignedIn,
     PageQuery(page): PageQuery,
 ) -> Result<Json<PageView<SessionView>>, Problem> {
     let now = state.clock.now();

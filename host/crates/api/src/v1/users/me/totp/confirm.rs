@@ -34,7 +34,7 @@ pub(crate) struct RecoveryCodes {
         (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn confirm_totp(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<TotpConfirmation>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let user = caller.user.id;
@@ -53,8 +53,7 @@ pub(crate) async fn confirm_totp(
         .iter()
         .map(|code| recovery::hash(user, code))
         .collect();
-    let is_confirmed = state
-        .store
+    let is_confirmed = store
         .confirm_totp_key(user, &key.sealed_key, step, &hashes, now)
         .await?;
     if !is_confirmed {

@@ -36,7 +36,7 @@ pub(crate) struct TotpKeyView {
         (status = 429, body = Problem)))]
 pub(crate) async fn create_totp(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, .. }: SignedIn,
     JsonBody(body): JsonBody<TotpBody>,
 ) -> Result<(StatusCode, Json<TotpKeyView>), Problem> {
     let user = caller.user;

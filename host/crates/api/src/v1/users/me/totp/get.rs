@@ -19,7 +19,7 @@ pub(crate) struct TotpView {
     responses((status = 200, body = TotpView), (status = 401, body = Problem)))]
 pub(crate) async fn get_totp(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, .. }: SignedIn,
 ) -> Result<Json<TotpView>, Problem> {
     let key = state.store.find_totp_key(caller.user.id).await?;
     Ok(Json(TotpView {

@@ -34,7 +34,7 @@ pub(crate) struct TotpRemoval {
         (status = 429, body = Problem)))]
 pub(crate) async fn remove_totp(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<TotpRemoval>,
 ) -> Result<StatusCode, Problem> {
     let user = caller.user.id;
@@ -48,7 +48,7 @@ pub(crate) async fn remove_totp(
         totp_code: body.totp_code,
         recovery_code: body.recovery_code,
     };
-    match second_factor::judge(&state, user, codes).await? {
+    match second_factor::judge(&state, &store, user, codes).await? {
         Judged::Right => {}
         Judged::Wrong => return Err(wrong_code(pointer)),
         Judged::Missing => {
@@ -60,7 +60,7 @@ pub(crate) async fn remove_totp(
             return Err(Problem::invalid(vec![FieldError::new(pointer, detail)]));
         }
     }
-    state.store.delete_totp_key(user).await?;
+    store.delete_totp_key(user).await?;
     tracing::info!(user.id = %user, "a second factor was removed");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,89 @@
+//! Which records a list is asked for.
+
+use std::str::FromStr;
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use uuid::Uuid;
+use vedette_core::UserId;
+use vedette_store::{AuditFilter, PageRequest};
+
+use crate::{extract::page_request, problem::Problem};
+
+/// Longest name of an action, or of a thing: a digest with its prefix.
+const MAX_TEXT: usize = 128;
+
+/// A filter, and which page of what fits it.
+pub(crate) struct AuditQuery(pub(crate) AuditFilter, pub(crate) PageRequest);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawQuery {
+    action: Option<String>,
+    actor_id: Option<String>,
+    target: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AuditQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(raw) = Query::<RawQuery>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| {
+                Problem::bad_request(
+                    "the audit log takes `action`, `actor_id`, `target`, `since`, `until`, \
+                     `limit` and `cursor`, once each",
+                )
+            })?;
+        let filter = AuditFilter {
+            action: text("action", raw.action)?,
+            actor: read::<Uuid>("actor_id", raw.actor_id, "a UUID")?.map(UserId::from_uuid),
+            target: text("target", raw.target)?,
+            since: time("since", raw.since)?,
+            until: time("until", raw.until)?,
+        };
+        Ok(Self(filter, page_request(raw.limit, raw.cursor)?))
+    }
+}
+
+fn read<T: FromStr>(name: &str, text: Option<String>, what: &str) -> Result<Option<T>, Problem> {
+    let parsed = text.map(|text| text.parse::<T>()).transpose();
+    parsed.map_err(|_| Problem::bad_request(format!("`{name}` is {what}")))
+}
+
+fn time(name: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Problem> {
+    let time: Option<DateTime<Utc>> =
+        read(name, text, "a time such as 2026-11-29T12:00:00Z (RFC 3339)")?;
+    // Others have no text of the usual length, by which databases compare.
+    let is_usual = |time: &DateTime<Utc>| (0..253_402_300_800).contains(&time.timestamp());
+    if time.as_ref().is_none_or(is_usual) {
+        Ok(time)
+    } else {
+        Err(Problem::bad_request(format!(
+            "`{name}` is a time of the years 1970 to 9999"
+        )))
+    }
+}
+
+/// A text that could be in a record.
+fn text(name: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let is_good = |text: &String| {
+        text.len() <= MAX_TEXT && !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+    };
+    if text.as_ref().is_none_or(is_good) {
+        Ok(text)
+    } else {
+        Err(Problem::bad_request(format!(
+            "`{name}` is 1 to {MAX_TEXT} letters, digits or signs"
+        )))
+    }
+}
