@@ -1,13 +1,17 @@
 //! Reading bodies, path ids and queries, with problems that name the field.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
+    extract::{
+        FromRequest, FromRequestParts, Path, Query, Request,
+        rejection::{BytesRejection, FailedToBufferBody},
+    },
     http::{HeaderMap, header, request::Parts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use tokio::time::timeout;
 use vedette_core::Digest;
 use vedette_store::{Cursor, PageRequest};
 
@@ -15,6 +19,9 @@ use crate::{json, problem::Problem};
 
 /// Largest body, in bytes: a source of 256 KiB, of which JSON may write each byte as six.
 pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// For all of a body to come.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 const DEFAULT_PAGE: u32 = 50;
 const MAX_PAGE: u32 = 100;
@@ -91,12 +98,14 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(_) => Problem::too_large(MAX_BODY_BYTES),
-            _ => Problem::bad_request("the body could not be read"),
-        })
+    let body = timeout(BODY_TIME, Bytes::from_request(request, state)).await;
+    let body = body.map_err(|_| Problem::too_slow(BODY_TIME))?;
+    body.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            Problem::too_large(MAX_BODY_BYTES)
+        }
+        _ => Problem::bad_request("the body could not be read"),
+    })
 }
 
 /// An id in the path. One that is no UUID is a bad request, whatever the caller may see.

@@ -1,5 +1,7 @@
 //! The one shape of an error: RFC 9457, with the fields at fault by JSON pointer.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -63,6 +65,16 @@ impl Problem {
             error_class: None,
             retry_after: None,
         }
+    }
+
+    /// 408: the body did not come.
+    pub(crate) fn too_slow(time: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "The request took too long",
+            format!("the body did not come within {} s", time.as_secs()),
+        )
     }
 
     /// 400: the request cannot be read.

@@ -86,6 +86,10 @@ fn described(mut document: Document) -> Document {
                     responses.entry(status.to_owned()).or_insert_with(failure);
                 }
             }
+            if operation.request_body.is_some() {
+                let too_slow = || RefOr::T(problem_response("The body did not come in time"));
+                responses.entry("408".to_owned()).or_insert_with(too_slow);
+            }
             for (status, response) in responses {
                 let RefOr::T(response) = response else {
                     continue;

@@ -1,6 +1,6 @@
 //! How many requests are answered, where they are said to come from, and whose pages may make them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     body::Body,
@@ -171,4 +171,22 @@ async fn clients_behind_a_proxy_are_counted_apart_and_nobody_invents_one() {
         guess(&world, "198.51.100.4", "198.51.100.1", "next").await,
         401
     );
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let world = World::new().await;
+    tokio::time::pause();
+    let drops = futures::stream::unfold((), async |()| {
+        tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_secs(1)).await;
+        Some((Ok::<_, std::io::Error>(" "), ()))
+    });
+    let request = Request::post("/api/v1/auth/login")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from_stream(drops))
+        .unwrap();
+    let began = tokio::time::Instant::now();
+    let answer = world.send(request).await;
+    assert_eq!(answer.status, 408, "{}", answer.text);
+    assert_eq!(began.elapsed().as_secs(), 30);
 }

@@ -10,6 +10,7 @@ mod component_scripts;
 mod components;
 mod document;
 mod engine;
+mod foreign_ids;
 mod hardening;
 mod hostile;
 mod http;

@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) engine: Arc<TestEngine>,
     pub(crate) router: Router,
-    document: Value,
+    pub(crate) document: Value,
 }
 
 /// A signed-in user.

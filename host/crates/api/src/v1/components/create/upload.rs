@@ -86,10 +86,7 @@ fn content_length(request: &Request) -> usize {
 pub(super) async fn receive(body: Body, config: &ApiConfig) -> Result<(Digest, Bytes), Problem> {
     timeout(UPLOAD_TIME, read(body, config.component_bytes))
         .await
-        .map_err(|_| {
-            let seconds = UPLOAD_TIME.as_secs();
-            Problem::bad_request(format!("the body did not come within {seconds} s"))
-        })?
+        .map_err(|_| Problem::too_slow(UPLOAD_TIME))?
 }
 
 async fn read(mut body: Body, limit: usize) -> Result<(Digest, Bytes), Problem> {
