@@ -22,6 +22,7 @@ use vedette_store::Store;
 #[cfg(target_os = "linux")]
 use crate::wire::RUNNER_PROCESS;
 use crate::{
+    audit::Checkpoints,
     components::Components,
     config::{Config, Isolation, RegistrationSetting},
     keys, templates,
@@ -39,6 +40,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) scheduler: SchedulerHandle,
     components: Arc<Components>,
+    checkpoints: Checkpoints,
     pub(crate) api: ApiState,
     pub(crate) router: Router,
     /// Held as long as the process uses its data directory.
@@ -57,6 +59,8 @@ impl App {
         let seals = Arc::new(KeySealBox::new(keys::accounts_key(&key_folder)?));
         let cache = ArtifactCache::new(folder.join("cache"), keys::cache_key(&key_folder)?);
         let vault = keys::vault(&key_folder)?;
+        let mut checkpoint_keys = keys::checkpoint_keys(&key_folder)?;
+        let checkpoint_key = checkpoint_keys.pop().context("one was made")?;
         let store = Store::connect(&config.database_url())
             .await
             .context("the database cannot be opened (database.url)")?
@@ -111,6 +115,12 @@ impl App {
             scheduler_config,
         );
         engine.set_scheduler(scheduler.clone());
+        let checkpoints = Checkpoints::begin(
+            store.clone(),
+            checkpoint_key,
+            config.checkpoint_file(),
+            clock.clone(),
+        );
         let api = ApiState::new(
             store.clone(),
             engine,
@@ -124,6 +134,7 @@ impl App {
             store,
             scheduler,
             components,
+            checkpoints,
             api,
             router,
             _lock: lock,
@@ -142,6 +153,7 @@ impl App {
             tracing::warn!("a run by hand was not stored in time; it will count as interrupted");
         }
         self.components.end();
+        self.checkpoints.end().await;
         self.store.close().await;
     }
 }

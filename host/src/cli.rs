@@ -4,10 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use url::Url;
 use vedette_core::OrgId;
 
 use crate::{
-    commands::{self, new::Language},
+    commands::{self, audit::Verification, login::Login, new::Language},
     config::Config,
     logging,
 };
@@ -126,6 +127,40 @@ enum Command {
     /// Look after an installation; a server may run meanwhile.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Sign in to a server: what `vedette api` does is done by a key that is made now.
+    #[command(after_help = "Example:\n  vedette login https://vedette.example.com\n\
+        The key is kept in vedette/login.toml in the folder of your settings, for your eyes only.")]
+    Login {
+        /// The server, such as https://vedette.example.com; plain HTTP only on this machine.
+        server: Url,
+        /// The name or the e-mail address. It is asked for if it is not given.
+        #[arg(long)]
+        username: Option<String>,
+        /// Take the password from standard input, and a code of the second factor from its next line.
+        #[arg(long, requires = "username")]
+        password_stdin: bool,
+        /// How long the key is good, in days.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+        days: u16,
+    },
+    /// End the key that `vedette login` made, and forget it.
+    Logout,
+    /// One call of the API, as whoever signed in.
+    #[command(after_help = "Example:\n  vedette api GET scripts\n  \
+        vedette api POST scripts/0197…/run\n\
+        Exit code: 0 for an answer of 2xx, 1 for any other, 64 wrong usage.")]
+    Api {
+        /// GET, POST, PUT or DELETE.
+        method: String,
+        /// Behind /api/v1/, or with a slash in front the whole path.
+        path: String,
+        /// The body, in JSON.
+        #[arg(long, value_name = "JSON")]
+        data: Option<String>,
+    },
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Bring the database's schema up to date and end.
     #[command(after_help = "Example:\n  VEDETTE_DATABASE__URL=postgres://… vedette migrate")]
     Migrate(ConfigArguments),
@@ -231,6 +266,28 @@ enum AdminCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Read all chains of the audit log and say what was tampered with; a server may run meanwhile.
+    #[command(
+        after_help = "Example:\n  vedette audit verify --checkpoints kept-elsewhere.jsonl\n\
+        Exit code: 0 nothing was found, 1 something was, 2 it could not be tried, 64 wrong usage."
+    )]
+    Verify {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Checkpoints that were kept elsewhere, instead of the file of `audit.checkpoint_file`.
+        #[arg(long, value_name = "FILE")]
+        checkpoints: Option<PathBuf>,
+        /// Only the chain of this organization.
+        #[arg(long, value_name = "ID")]
+        organization: Option<OrgId>,
+        /// One JSON object a chain instead of text for people.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 impl ConfigArguments {
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
         Config::load(
@@ -269,6 +326,34 @@ pub(crate) fn run() -> ExitCode {
         }) => with_config(&config, |config| {
             commands::admin::rotate_data_key(config, organization)
         }),
+        Command::Login {
+            server,
+            username,
+            password_stdin,
+            days,
+        } => commands::login::login(&Login {
+            server,
+            username,
+            from_stdin: password_stdin,
+            days,
+        }),
+        Command::Logout => commands::login::logout(),
+        Command::Api { method, path, data } => commands::api::api(&method, &path, data.as_deref()),
+        Command::Audit(AuditCommand::Verify {
+            config,
+            checkpoints,
+            organization,
+            json,
+        }) => {
+            let wanted = Verification {
+                checkpoints,
+                organization,
+                json,
+            };
+            with_config(&config, |config| {
+                Ok(commands::audit::verify(config, &wanted))
+            })
+        }
         Command::Demo { seconds } => commands::demo::demo(seconds),
         Command::New { language, name } => commands::new::new(language, &name),
         Command::Check(arguments) => commands::check::check(&arguments),

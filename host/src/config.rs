@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 use vedette_sandbox::Sandbox;
 
+use crate::server::Certificate;
+
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "VEDETTE_";
 
@@ -30,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
     pub(crate) retention: Retention,
+    pub(crate) audit: Audit,
     pub(crate) log: Log,
 }
 
@@ -43,6 +46,32 @@ pub(crate) struct Server {
     #[serde(deserialize_with = "list_or_json")]
     pub(crate) cors_origins: Vec<Origin>,
     pub(crate) requests_per_minute: u32,
+    pub(crate) tls: Tls,
+}
+
+/// Both are given, or neither.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Tls {
+    /// `None`: the server speaks plain HTTP.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        let is_given = !self.certificate.as_os_str().is_empty();
+        is_given.then(|| Certificate {
+            chain: self.certificate.clone(),
+            key: self.key.clone(),
+        })
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let given = [&self.certificate, &self.key].map(|path| !path.as_os_str().is_empty());
+        (given[0] != given[1])
+            .then_some("server.tls.certificate and server.tls.key are given together or not at all")
+    }
 }
 
 /// An origin (RFC 6454) exactly as browsers send it.
@@ -165,6 +194,12 @@ pub(crate) struct Retention {
     pub(crate) executions_days: u32,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    checkpoint_file: PathBuf,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -241,10 +276,20 @@ impl Config {
             problems.push("scheduler.least_interval_seconds must be at least 1".to_owned());
         }
         problems.extend(self.database.problem().map(str::to_owned));
+        problems.extend(self.server.tls.problem().map(str::to_owned));
         if problems.is_empty() {
             return Ok(());
         }
         bail!("settings: {}", problems.join("; "));
+    }
+
+    /// Where checkpoints of the audit log are kept.
+    pub(crate) fn checkpoint_file(&self) -> PathBuf {
+        if self.audit.checkpoint_file.as_os_str().is_empty() {
+            self.server.data_dir.join("audit").join("checkpoints.jsonl")
+        } else {
+            self.audit.checkpoint_file.clone()
+        }
     }
 
     /// The address of the database.
@@ -327,10 +372,20 @@ fn list_or_json<'de, D: Deserializer<'de>, N: Listed>(deserializer: D) -> Result
 
 /// Where a user's commands keep the compiled engine; `None` without a home.
 pub(crate) fn user_cache() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = folder("XDG_CACHE_HOME")
+    user_folder("XDG_CACHE_HOME", ".cache")
+}
+
+/// Where a user's commands keep who the user is; `None` without a home.
+pub(crate) fn user_settings() -> Option<PathBuf> {
+    user_folder("XDG_CONFIG_HOME", ".config")
+}
+
+/// Our folder in one of a user's (XDG Base Directory Specification).
+fn user_folder(variable: &str, default: &str) -> Option<PathBuf> {
+    let given = std::env::var_os(variable).filter(|value| !value.is_empty());
+    let base = given
         .map(PathBuf::from)
-        .or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+        .or_else(|| Some(std::env::home_dir()?.join(default)))?;
     base.is_absolute().then(|| base.join("vedette"))
 }
 

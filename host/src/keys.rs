@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use secrecy::SecretBox;
 use vedette_api::TokenKeys;
-use vedette_store::{MasterKey, MasterKeySource, Vault};
+use vedette_store::{CheckpointKey, MasterKey, MasterKeySource, Vault};
 
 /// Name of the first token key; a later one sorts after it.
 const FIRST_TOKEN_KEY: &str = "jwt-1.key";
@@ -20,6 +20,9 @@ const CACHE_KEY: &str = "cache.key";
 const ACCOUNTS_KEY: &str = "accounts.key";
 /// Name of the first master key; a later one sorts after it.
 const FIRST_MASTER_KEY: &str = "master-1.key";
+
+/// Name of the first key that signs checkpoints; a later one sorts after it.
+const FIRST_CHECKPOINT_KEY: &str = "audit-1.key";
 
 /// Makes a folder that is its owner's only.
 pub(crate) fn private_folder(path: &Path) -> anyhow::Result<()> {
@@ -103,6 +106,21 @@ pub(crate) fn cache_key(folder: &Path) -> anyhow::Result<[u8; 32]> {
 pub(crate) fn accounts_key(folder: &Path) -> anyhow::Result<[u8; 32]> {
     private_folder(folder)?;
     read_or_make(&folder.join(ACCOUNTS_KEY))
+}
+
+/// The keys that sign checkpoints of the audit log: all files `audit-<id>.key`, sorted by name, of
+/// which the last signs.
+pub(crate) fn checkpoint_keys(folder: &Path) -> anyhow::Result<Vec<CheckpointKey>> {
+    private_folder(folder)?;
+    let mut found = named(folder, "audit-")?;
+    if found.is_empty() {
+        read_or_make(&folder.join(FIRST_CHECKPOINT_KEY))?;
+        found = named(folder, "audit-")?;
+    }
+    found.sort();
+    let keys = found.into_iter();
+    keys.map(|(id, path)| Ok(CheckpointKey::new(id, &read_or_make(&path)?)?))
+        .collect()
 }
 
 /// Reads a key of 32 bytes in hex, or makes it. Of two processes that make it at once, one wins

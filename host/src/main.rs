@@ -2,12 +2,16 @@
 //! business rules.
 
 mod app;
+mod audit;
 mod cli;
 mod commands;
 mod components;
 mod config;
+mod credentials;
 mod keys;
 mod logging;
+mod remote;
+mod server;
 mod templates;
 mod wire;
 

@@ -41,7 +41,7 @@ pub(crate) fn rotate_data_key(config: &Config, org: OrgId) -> anyhow::Result<Exi
 }
 
 /// The database of an installation that exists. A server may have it open.
-fn on_store<T>(
+pub(super) fn on_store<T>(
     config: &Config,
     act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {

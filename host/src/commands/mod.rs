@@ -1,6 +1,8 @@
 //! One file a command.
 
 pub(crate) mod admin;
+pub(crate) mod api;
+pub(crate) mod audit;
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 pub(crate) mod build;
@@ -10,6 +12,7 @@ pub(crate) mod compile_component;
 pub(crate) mod demo;
 pub(crate) mod egress;
 pub(crate) mod inspect;
+pub(crate) mod login;
 pub(crate) mod migrate;
 pub(crate) mod new;
 pub(crate) mod replay;

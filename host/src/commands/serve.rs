@@ -1,7 +1,6 @@
 //! `vedette serve`
 
 use std::{
-    net::SocketAddr,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -10,13 +9,13 @@ use anyhow::Context as _;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
 };
 
 use crate::{
     app::{self, App},
     cli::{complain, say},
     config::Config,
+    server::HttpServer,
 };
 
 /// What a shell calls the end by a second Ctrl-C.
@@ -35,17 +34,20 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         if !config.redis.url.is_empty() {
             tracing::warn!("redis.url is set, but this version does not use Redis");
         }
-        tracing::info!(ready_ms = began.elapsed().as_millis(), %address, "ready");
-        say(&format!("Vedette listens on http://{address}  (API: http://{address}/docs)"));
+        let certificate = config.server.tls.certificate();
+        let http = HttpServer::start(listener, app.router.clone(), certificate.as_ref()).await?;
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        tracing::info!(ready_ms = began.elapsed().as_millis(), %address, scheme, "ready");
+        say(&format!("Vedette listens on {scheme}://{address}  (API: {scheme}://{address}/docs)"));
         if !app.store.has_users().await? {
             say(&format!(
                 "Nobody has registered yet. The first user becomes the administrator:\n\n  \
-                 curl -X POST http://{address}/api/v1/auth/register \\\n    \
+                 curl -X POST {scheme}://{address}/api/v1/auth/register \\\n    \
                  -H 'Content-Type: application/json' \\\n    \
                  -d '{{\"username\":\"admin\",\"email\":\"admin@example.com\",\"password\":\"…\"}}'\n"
             ));
         }
-        run_until_stopped(app, listener).await
+        run_until_stopped(app, http).await
     })
 }
 
@@ -53,19 +55,7 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Serves until a signal, or until the scheduler cannot go on.
-pub(crate) async fn run_until_stopped(app: App, listener: TcpListener) -> anyhow::Result<ExitCode> {
-    let (stop, stopped) = watch::channel(false);
-    let router = app.router.clone();
-    let mut until = stopped.clone();
-    let server = tokio::spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move {
-                // An error means that the sender is gone: the end as well.
-                let _ = until.wait_for(|stopped| *stopped).await;
-            })
-            .await
-    });
+pub(crate) async fn run_until_stopped(app: App, http: HttpServer) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let is_broken = tokio::select! {
@@ -78,19 +68,19 @@ pub(crate) async fn run_until_stopped(app: App, listener: TcpListener) -> anyhow
     } else {
         tracing::info!("stopping: runs in flight may end; a second signal stops at once");
     }
-    stop.send_replace(true);
+    http.stop();
     let ending = async {
         app.drain().await;
         // Answers that are on their way had all the time of the drain; a client that never ends
         // its request must not hold up the end. The database is there until the last answer.
-        let answered = tokio::time::timeout(LAST_ANSWERS, server).await;
+        let answered = tokio::time::timeout(LAST_ANSWERS, http.ended()).await;
         app.close().await;
         answered
     };
     tokio::select! {
         ended = ending => {
             if let Ok(answered) = ended {
-                answered??;
+                answered?;
             }
         }
         _ = terminate.recv() => exit_now(),

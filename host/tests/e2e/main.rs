@@ -1,11 +1,14 @@
 //! The binary as its users meet it: commands, files, signals, and HTTP against a real target.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod audit;
 mod build;
 mod check;
 mod components;
 mod crash;
 mod egress;
+mod listener;
+mod login;
 mod new;
 mod replay;
 mod secrets;

@@ -82,7 +82,7 @@ impl Server {
         // The rest is read away, so that the server never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
         let address = first
-            .split("http://")
+            .split("://")
             .nth(1)
             .and_then(|rest| rest.split_whitespace().next());
         let address = address.and_then(|text| text.parse().ok()).expect(&first);
