@@ -129,6 +129,7 @@ impl App {
             seals,
             api_config(config),
         );
+        let api = with_services(api, config)?;
         let router = vedette_api::router(api.clone());
         Ok(Self {
             store,
@@ -148,6 +149,10 @@ impl App {
 
     /// Closes the database, after the last run by hand is in it. The listener is closed by then.
     pub(crate) async fn close(self) {
+        let mails = self.api.mails_sent();
+        if tokio::time::timeout(LAST_WRITES, mails).await.is_err() {
+            tracing::warn!("mails were not sent in time, and will not be");
+        }
         let last = self.api.manual_runs_ended();
         if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
             tracing::warn!("a run by hand was not stored in time; it will count as interrupted");
@@ -188,6 +193,15 @@ fn api_config(config: &Config) -> ApiConfig {
         requests_per_minute: config.server.requests_per_minute,
         ..ApiConfig::default()
     }
+}
+
+/// Gives the API what the settings name outside of this process.
+fn with_services(api: ApiState, config: &Config) -> anyhow::Result<ApiState> {
+    let public_url = config.server.public_url().map_err(anyhow::Error::msg)?;
+    let Some((mailer, public_url)) = config.mail.mailer()?.zip(public_url) else {
+        return Ok(api);
+    };
+    Ok(api.with_mail(Arc::new(mailer), public_url))
 }
 
 /// The guard of an installation.

@@ -11,9 +11,11 @@ use anyhow::{Context as _, bail};
 use axum::http::HeaderValue;
 use config::{Environment, File, FileFormat};
 use ipnet::{IpNet, Ipv6Net};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 use vedette_sandbox::Sandbox;
+use vedette_services::{MailSettingsError, SmtpMailer};
 
 use crate::server::Certificate;
 
@@ -26,6 +28,7 @@ const PREFIX: &str = "VEDETTE_";
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) database: Database,
+    pub(crate) mail: Mail,
     pub(crate) redis: Redis,
     pub(crate) egress: Egress,
     pub(crate) auth: Auth,
@@ -45,6 +48,7 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<IpNet>,
     #[serde(deserialize_with = "list_or_json")]
     pub(crate) cors_origins: Vec<Origin>,
+    public_url: String,
     pub(crate) requests_per_minute: u32,
     pub(crate) tls: Tls,
 }
@@ -71,6 +75,24 @@ impl Tls {
         let given = [&self.certificate, &self.key].map(|path| !path.as_os_str().is_empty());
         (given[0] != given[1])
             .then_some("server.tls.certificate and server.tls.key are given together or not at all")
+    }
+}
+
+impl Server {
+    /// Where people reach this installation; `None` when it is not said.
+    pub(crate) fn public_url(&self) -> Result<Option<Url>, &'static str> {
+        if self.public_url.is_empty() {
+            return Ok(None);
+        }
+        let url = Url::parse(&self.public_url).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        let complaint = "server.public_url is not an address such as https://vedette.example.com";
+        url.map(Some).ok_or(complaint)
     }
 }
 
@@ -114,6 +136,24 @@ impl Database {
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Database { url: … }")
+    }
+}
+
+/// The address may hold a password: `SecretString` shows none of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mail {
+    url: SecretString,
+    from: String,
+}
+
+impl Mail {
+    /// Who sends mail; `None` when nobody does.
+    pub(crate) fn mailer(&self) -> Result<Option<SmtpMailer>, MailSettingsError> {
+        if self.url.expose_secret().is_empty() {
+            return Ok(None);
+        }
+        SmtpMailer::new(&self.url, &self.from).map(Some)
     }
 }
 
@@ -277,6 +317,15 @@ impl Config {
         }
         problems.extend(self.database.problem().map(str::to_owned));
         problems.extend(self.server.tls.problem().map(str::to_owned));
+        problems.extend(self.server.public_url().err().map(str::to_owned));
+        match self.mail.mailer() {
+            Err(error) => problems.push(error.to_string()),
+            Ok(Some(_)) if self.server.public_url.is_empty() => {
+                problems
+                    .push("mail.url needs server.public_url, for the links in mails".to_owned());
+            }
+            Ok(_) => {}
+        }
         if problems.is_empty() {
             return Ok(());
         }

@@ -71,6 +71,18 @@ fn what_is_not_a_setting_is_named() {
             "[database]\nurl = \"postgres://a@b:99999/c\"",
             "database.url",
         ),
+        ("[server]\npublic_url = \"vedette\"", "server.public_url"),
+        (
+            "[server]\npublic_url = \"https://a.b/?c\"",
+            "server.public_url",
+        ),
+        ("[mail]\nurl = \"https://a.b\"", "mail.url"),
+        ("[mail]\nurl = \"smtp://a.b\"", "mail.url"),
+        ("[mail]\nurl = \"smtps://a.b\"\nfrom = \"x\"", "mail.from"),
+        (
+            "[mail]\nurl = \"smtps://a.b\"\nfrom = \"a@b.c\"",
+            "server.public_url",
+        ),
         ("[runner]\nconcurrency = 0", "runner.concurrency"),
         (
             "[scheduler]\nleast_interval_seconds = 0",
@@ -81,6 +93,25 @@ fn what_is_not_a_setting_is_named() {
         assert!(error.contains(name), "{file}: {error}");
     }
     assert!(Config::load(Some(Path::new("/nowhere/at/all.toml")), None, None).is_err());
+}
+
+#[test]
+fn the_mail_server_is_not_shown() {
+    let mail = "[server]\npublic_url = \"https://v.example.com\"\n\
+        [mail]\nurl = \"smtps://user:hidden@a.b\"\nfrom = \"Vedette <v@example.com>\"";
+    let config = load(mail).unwrap();
+    assert!(config.mail.mailer().unwrap().is_some());
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("hidden") && !shown.contains("a.b"),
+        "{shown}"
+    );
+    let wrong = mail.replace("@a.b", "@a.b/?tls=none");
+    let error = format!("{:#}", load(&wrong).unwrap_err());
+    assert!(
+        error.contains("mail.url") && !error.contains("hidden"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -300,6 +300,12 @@ impl Problem {
         )
     }
 
+    /// 501: the installation lacks a setting for it.
+    pub(crate) fn not_set_up(detail: impl Into<String>) -> Self {
+        let status = StatusCode::NOT_IMPLEMENTED;
+        Self::new(status, "not-set-up", "Not set up here", detail)
+    }
+
     /// 503: worth another try.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self {

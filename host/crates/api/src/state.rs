@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use url::Url;
 use vedette_core::Clock;
 use vedette_store::Store;
 
 use crate::{
-    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
-    password::Hasher, request_rate::RequestRate, uploads::Uploads,
+    Mailer, ScriptEngine, SealBox, TokenKeys, attempts::Attempts, mail::Outbox,
+    manual_runs::ManualRuns, password::Hasher, request_rate::RequestRate, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -84,6 +85,8 @@ pub struct ApiState {
     pub(crate) request_rate: RequestRate,
     pub(crate) manual_runs: ManualRuns,
     pub(crate) uploads: Uploads,
+    /// `None`: this installation sends no mail.
+    pub(crate) outbox: Option<Outbox>,
 }
 
 impl ApiState {
@@ -108,6 +111,20 @@ impl ApiState {
             hasher: Hasher::new(),
             manual_runs: ManualRuns::default(),
             uploads: Uploads::default(),
+            outbox: None,
+        }
+    }
+
+    /// Sends mail by `mailer`, with links that begin with `public_url`.
+    pub fn with_mail(self, mailer: Arc<dyn Mailer>, public_url: Url) -> Self {
+        let outbox = Some(Outbox::new(mailer, public_url));
+        Self { outbox, ..self }
+    }
+
+    /// Waits until no mail is on its way.
+    pub async fn mails_sent(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.all_sent().await;
         }
     }
 

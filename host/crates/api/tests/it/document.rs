@@ -13,6 +13,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("post", "/api/v1/auth/login"),
     ("post", "/api/v1/auth/refresh"),
     ("post", "/api/v1/auth/password-reset"),
+    ("post", "/api/v1/auth/password-reset/request"),
 ];
 
 /// What users were promised, by name.
@@ -40,6 +41,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("put", "/api/v1/admin/users/{user_id}"),
     ("post", "/api/v1/admin/users/{user_id}/password-reset"),
     ("post", "/api/v1/auth/password-reset"),
+    ("post", "/api/v1/auth/password-reset/request"),
     ("get", "/api/v1/script-templates"),
     ("post", "/api/v1/scripts"),
     ("get", "/api/v1/scripts"),
@@ -173,6 +175,7 @@ fn every_operation_says_what_can_go_wrong() {
             "/health/ready",
             "/api/v1/auth/register",
             "/api/v1/auth/password-reset",
+            "/api/v1/auth/password-reset/request",
         ];
         assert_eq!(
             listed("401"),

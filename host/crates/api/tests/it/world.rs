@@ -28,6 +28,7 @@ pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) engine: Arc<TestEngine>,
+    pub(crate) state: ApiState,
     pub(crate) router: Router,
     pub(crate) document: Value,
 }
@@ -92,6 +93,15 @@ impl World {
     }
 
     pub(crate) fn configured(database: TestDatabase, config: ApiConfig) -> Self {
+        Self::built(database, config, |state| state)
+    }
+
+    /// With services of the operator.
+    pub(crate) fn built(
+        database: TestDatabase,
+        config: ApiConfig,
+        finish: impl FnOnce(ApiState) -> ApiState,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-24T12:00:00Z".parse().unwrap()));
         let engine = Arc::new(TestEngine::default());
         let keys = TokenKeys::new([("k1".to_owned(), TOKEN_KEY.to_vec())]).unwrap();
@@ -103,12 +113,14 @@ impl World {
             Arc::new(KeySealBox::new([8; 32])),
             config,
         );
+        let state = finish(state);
         let document = serde_json::to_value(openapi()).unwrap();
         Self {
             database,
             clock,
             engine,
-            router: router(state),
+            router: router(state.clone()),
+            state,
             document,
         }
     }

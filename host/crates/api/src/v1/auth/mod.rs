@@ -3,6 +3,7 @@
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod password_reset;
+pub(crate) mod password_reset_request;
 pub(crate) mod refresh;
 pub(crate) mod register;
 

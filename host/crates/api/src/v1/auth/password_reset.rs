@@ -16,7 +16,7 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reset {
-    /// As an administrator has got it.
+    /// Of a mail, or as an administrator has got it.
     token: String,
     /// 8 to 256 characters, and none that everybody would guess.
     new_password: String,

@@ -1,0 +1,8 @@
+//! The services that the operator names in the settings: a mail server.
+//!
+//! Nothing here is asked for by tenants: what they reach goes through `vedette-egress`. Each service
+//! implements a trait of `vedette-api`.
+
+mod mail;
+
+pub use mail::{MailSettingsError, SmtpMailer};
