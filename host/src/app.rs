@@ -10,13 +10,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use axum::Router;
 use chrono::{DateTime, Utc};
-use vedette_api::{ApiConfig, ApiState, KeySealBox, Registration};
+use vedette_api::{ApiConfig, ApiState, KeySealBox, ProviderClient, Registration};
 use vedette_core::{Clock, SystemClock};
 use vedette_egress::{Guard, Policy};
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::{ProcessOptions, ProcessSandbox};
 use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
 use vedette_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle};
+use vedette_services::HttpProviderClient;
 use vedette_store::Store;
 
 #[cfg(target_os = "linux")]
@@ -196,12 +197,19 @@ fn api_config(config: &Config) -> ApiConfig {
 }
 
 /// Gives the API what the settings name outside of this process.
-fn with_services(api: ApiState, config: &Config) -> anyhow::Result<ApiState> {
-    let public_url = config.server.public_url().map_err(anyhow::Error::msg)?;
-    let Some((mailer, public_url)) = config.mail.mailer()?.zip(public_url) else {
+fn with_services(mut api: ApiState, config: &Config) -> anyhow::Result<ApiState> {
+    let Some(public_url) = config.server.public_url().map_err(anyhow::Error::msg)? else {
         return Ok(api);
     };
-    Ok(api.with_mail(Arc::new(mailer), public_url))
+    let providers = config.auth.providers();
+    if !providers.is_empty() {
+        let client: Arc<dyn ProviderClient> = Arc::new(HttpProviderClient::new()?);
+        api = api.with_providers(providers, &client, &public_url);
+    }
+    if let Some(mailer) = config.mail.mailer()? {
+        api = api.with_mail(Arc::new(mailer), public_url);
+    }
+    Ok(api)
 }
 
 /// The guard of an installation.

@@ -1,7 +1,7 @@
 //! Settings: read and checked once at the start, and the only place that reads the environment.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -14,6 +14,7 @@ use ipnet::{IpNet, Ipv6Net};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
+use vedette_api::OidcProvider;
 use vedette_sandbox::Sandbox;
 use vedette_services::{MailSettingsError, SmtpMailer};
 
@@ -190,6 +191,58 @@ pub(crate) enum RegistrationSetting {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Auth {
     pub(crate) registration: RegistrationSetting,
+    /// By name.
+    #[serde(default)]
+    oidc: BTreeMap<String, Oidc>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Oidc {
+    title: String,
+    issuer: String,
+    client_id: String,
+    client_secret: Option<SecretString>,
+    #[serde(default)]
+    trust_email: bool,
+}
+
+impl Auth {
+    /// The identity providers, as the API takes them.
+    pub(crate) fn providers(&self) -> Vec<OidcProvider> {
+        let providers = self.oidc.iter().map(|(name, oidc)| OidcProvider {
+            name: name.clone(),
+            title: oidc.title.clone(),
+            issuer: oidc.issuer.clone(),
+            client_id: oidc.client_id.clone(),
+            client_secret: oidc.client_secret.clone(),
+            trusts_email: oidc.trust_email,
+        });
+        providers.collect()
+    }
+
+    /// What is wrong with them, one sentence each.
+    fn problems(&self) -> Vec<String> {
+        let providers = self.providers();
+        let mut problems: Vec<_> = providers
+            .iter()
+            .filter_map(|provider| Some(provider.check().err()?.to_string()))
+            .collect();
+        for (number, provider) in providers.iter().enumerate() {
+            let name = &provider.name;
+            // Whoever registers may write any address: the owner would find them in the account.
+            if provider.trusts_email && self.registration == RegistrationSetting::Open {
+                problems.push(format!(
+                    "auth.oidc.{name}: `trust_email` does not go with auth.registration = \"open\""
+                ));
+            }
+            let is_again = |other: &OidcProvider| other.issuer == provider.issuer;
+            if providers[..number].iter().any(is_again) {
+                problems.push(format!("auth.oidc.{name}: another one has this `issuer`"));
+            }
+        }
+        problems
+    }
 }
 
 /// Where scripts run.
@@ -325,6 +378,11 @@ impl Config {
                     .push("mail.url needs server.public_url, for the links in mails".to_owned());
             }
             Ok(_) => {}
+        }
+        problems.extend(self.auth.problems());
+        if !self.auth.oidc.is_empty() && self.server.public_url.is_empty() {
+            problems
+                .push("auth.oidc needs server.public_url, where browsers come back to".to_owned());
         }
         if problems.is_empty() {
             return Ok(());

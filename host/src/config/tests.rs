@@ -114,6 +114,50 @@ fn the_mail_server_is_not_shown() {
     );
 }
 
+/// A provider, and where browsers come back to.
+const PROVIDER: &str = "[server]\npublic_url = \"https://v.example.com\"\n[auth.oidc.corp]\n\
+    title = \"Corp\"\nissuer = \"https://login.example.com\"\nclient_id = \"vedette\"\n\
+    client_secret = \"hidden\"\n";
+
+#[test]
+fn identity_providers_are_named_by_their_tables() {
+    let config = load(PROVIDER).unwrap();
+    let providers = config.auth.providers();
+    assert_eq!((providers.len(), providers[0].name.as_str()), (1, "corp"));
+    assert!(!providers[0].trusts_email);
+    assert!(!format!("{config:?}").contains("hidden"));
+    let second = PROVIDER
+        .split_once("[auth")
+        .unwrap()
+        .1
+        .replace("corp", "again");
+    for (file, name) in [
+        (
+            PROVIDER.replace("https://v.example.com", ""),
+            "server.public_url",
+        ),
+        (
+            PROVIDER.replace("https://login", "http://login"),
+            "auth.oidc.corp: `issuer`",
+        ),
+        (PROVIDER.replace("oidc.corp", "oidc.Corp_1"), "a name has"),
+        (PROVIDER.replace("\"vedette\"", "\"\""), "client_id"),
+        (format!("{PROVIDER}secret = \"x\""), "secret"),
+        (
+            format!("{PROVIDER}[auth{second}"),
+            "another one has this `issuer`",
+        ),
+        (
+            format!("{PROVIDER}trust_email = true\n[auth]\nregistration = \"open\""),
+            "trust_email",
+        ),
+    ] {
+        let error = format!("{:#}", load(&file).expect_err(&file));
+        assert!(error.contains(name), "{file}: {error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+}
+
 #[test]
 fn a_list_may_be_json() {
     let config =

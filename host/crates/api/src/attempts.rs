@@ -33,6 +33,12 @@ const MAILS: Rate = Rate {
     every: TimeDelta::minutes(20),
 };
 
+/// Logins by a provider that begin from one address, behind which may be a whole office.
+const STARTS: Rate = Rate {
+    at_once: 120,
+    every: TimeDelta::seconds(2),
+};
+
 /// Counts the attempts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Attempts {
@@ -91,6 +97,13 @@ impl Attempts {
         let _stays = self.take(None, Some(of_address(from))).await?;
         let name = key("mail", name.to_lowercase().as_bytes());
         let taken = self.throttle.take(name, MAILS, self.clock.now()).await;
+        taken.map_err(Problem::too_many_attempts)
+    }
+
+    /// Somebody begins a login by a provider. It is no guess, but makes the server ask and keep something.
+    pub(crate) async fn at_start(&self, from: ClientAddress) -> Result<(), Problem> {
+        let key = key("start", &of_address(from));
+        let taken = self.throttle.take(key, STARTS, self.clock.now()).await;
         taken.map_err(Problem::too_many_attempts)
     }
 

@@ -18,6 +18,7 @@ mod json;
 mod link_token;
 mod mail;
 mod manual_runs;
+mod oidc;
 mod openapi;
 mod parameters;
 mod password;
@@ -40,6 +41,9 @@ mod v1;
 pub use bytes::Bytes;
 pub use engine::{ComponentEngine, RunNow, ScriptEngine, SourceError};
 pub use mail::{Mail, MailError, Mailer};
+pub use oidc::{
+    OidcProvider, OidcSettingsError, ProviderAnswer, ProviderClient, ProviderClientError,
+};
 pub use router::{openapi, router};
 pub use seal::{KeySealBox, SealBox, SealError};
 pub use state::{ApiConfig, ApiState, Registration};

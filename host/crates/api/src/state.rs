@@ -1,6 +1,6 @@
 //! What every handler is given.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
@@ -10,8 +10,9 @@ use vedette_core::Clock;
 use vedette_store::Store;
 
 use crate::{
-    Mailer, ScriptEngine, SealBox, TokenKeys, attempts::Attempts, mail::Outbox,
-    manual_runs::ManualRuns, password::Hasher, request_rate::RequestRate, uploads::Uploads,
+    Mailer, OidcProvider, ProviderClient, ScriptEngine, SealBox, TokenKeys, attempts::Attempts,
+    mail::Outbox, manual_runs::ManualRuns, oidc::Provider, password::Hasher,
+    request_rate::RequestRate, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -87,6 +88,8 @@ pub struct ApiState {
     pub(crate) uploads: Uploads,
     /// `None`: this installation sends no mail.
     pub(crate) outbox: Option<Outbox>,
+    /// Identity providers, by name.
+    pub(crate) providers: Arc<BTreeMap<String, Provider>>,
 }
 
 impl ApiState {
@@ -112,6 +115,7 @@ impl ApiState {
             manual_runs: ManualRuns::default(),
             uploads: Uploads::default(),
             outbox: None,
+            providers: Arc::default(),
         }
     }
 
@@ -119,6 +123,23 @@ impl ApiState {
     pub fn with_mail(self, mailer: Arc<dyn Mailer>, public_url: Url) -> Self {
         let outbox = Some(Outbox::new(mailer, public_url));
         Self { outbox, ..self }
+    }
+
+    /// Lets people sign in by these providers, which are asked by `client` and send browsers back to an
+    /// address that begins with `public_url`.
+    pub fn with_providers(
+        self,
+        providers: Vec<OidcProvider>,
+        client: &Arc<dyn ProviderClient>,
+        public_url: &Url,
+    ) -> Self {
+        let providers = providers.into_iter().map(|settings| {
+            let name = settings.name.clone();
+            let (client, clock) = (client.clone(), self.clock.clone());
+            (name, Provider::new(settings, client, clock, public_url))
+        });
+        let providers = Arc::new(providers.collect());
+        Self { providers, ..self }
     }
 
     /// Waits until no mail is on its way.

@@ -14,6 +14,9 @@ const PUBLIC: &[(&str, &str)] = &[
     ("post", "/api/v1/auth/refresh"),
     ("post", "/api/v1/auth/password-reset"),
     ("post", "/api/v1/auth/password-reset/request"),
+    ("get", "/api/v1/auth/oidc"),
+    ("post", "/api/v1/auth/oidc/{provider}/start"),
+    ("post", "/api/v1/auth/oidc/{provider}/callback"),
 ];
 
 /// What users were promised, by name.
@@ -42,6 +45,12 @@ const PROMISED: &[(&str, &str)] = &[
     ("post", "/api/v1/admin/users/{user_id}/password-reset"),
     ("post", "/api/v1/auth/password-reset"),
     ("post", "/api/v1/auth/password-reset/request"),
+    ("get", "/api/v1/auth/oidc"),
+    ("post", "/api/v1/auth/oidc/{provider}/start"),
+    ("post", "/api/v1/auth/oidc/{provider}/callback"),
+    ("get", "/api/v1/users/me/identities"),
+    ("post", "/api/v1/users/me/identities"),
+    ("delete", "/api/v1/users/me/identities/{identity_id}"),
     ("get", "/api/v1/script-templates"),
     ("post", "/api/v1/scripts"),
     ("get", "/api/v1/scripts"),
@@ -176,6 +185,8 @@ fn every_operation_says_what_can_go_wrong() {
             "/api/v1/auth/register",
             "/api/v1/auth/password-reset",
             "/api/v1/auth/password-reset/request",
+            "/api/v1/auth/oidc",
+            "/api/v1/auth/oidc/{provider}/start",
         ];
         assert_eq!(
             listed("401"),
