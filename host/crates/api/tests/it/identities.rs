@@ -6,6 +6,7 @@ use vedette_api::Registration;
 use crate::{
     idp::Idp,
     oidc::{came_back, finish, me, sign_in, world, world_of},
+    smtp::{MailServer, Manner},
     world::{Account, Answer, PASSWORD, World},
 };
 
@@ -59,6 +60,26 @@ async fn who_is_signed_in_adds_an_identity_and_signs_in_by_it() {
     // The password goes on to be good, and so do sessions.
     assert_eq!(world.login("admin", PASSWORD).await.status, 200);
     assert_eq!(ids(&world, &admin.token).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_a_new_way_in() {
+    let idp = Idp::start().await;
+    let server = MailServer::start(Manner::Takes).await;
+    let (mut world, admin) = world(&idp).await;
+    let url = crate::oidc::public_url();
+    world.state = world
+        .state
+        .clone()
+        .with_mail(std::sync::Arc::new(server.mailer()), url);
+    world.router = vedette_api::router(world.state.clone());
+    assert_eq!(linked(&world, &idp, &admin).await.status, 200);
+    assert_eq!(sign_in(&world, &idp).await.status, 200);
+    world.state.mails_sent().await;
+    let mails = server.received();
+    assert_eq!(mails.len(), 1, "not of each login: {mails:?}");
+    assert_eq!(mails[0].recipients, ["admin@example.com"]);
+    assert!(mails[0].data.contains("A new way to sign in"));
 }
 
 #[tokio::test]

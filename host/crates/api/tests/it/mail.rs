@@ -91,6 +91,39 @@ async fn a_mail_lets_its_reader_set_a_password_once() {
 }
 
 #[tokio::test]
+async fn the_owner_is_told_of_a_new_password() {
+    let server = MailServer::start(Manner::Takes).await;
+    let world = world(&server).await;
+    let anna = world.account("anna").await;
+    let change = json!({ "current_password": "wrong", "new_password": NEW });
+    let path = "/api/v1/users/me/password";
+    assert_eq!(world.put(&anna, path, change).await.status, 422);
+    sent(&world).await;
+    assert!(server.received().is_empty());
+    let change = json!({ "current_password": PASSWORD, "new_password": NEW });
+    assert_eq!(world.put(&anna, path, change).await.status, 204);
+    sent(&world).await;
+    let path = format!("/api/v1/admin/users/{}/password-reset", anna.id);
+    let again = world.login("anna", NEW).await.json();
+    let token = again["access_token"].as_str();
+    let made = world.call("POST", &path, token, None).await.json();
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(reset(&world, token).await.status, 204);
+    sent(&world).await;
+    let mails = server.received();
+    let [changed, set] = mails.as_slice() else {
+        panic!("{mails:?}");
+    };
+    assert_eq!(changed.recipients, ["anna@example.com"]);
+    assert!(text(&changed.data).contains("somebody who gave the old one"));
+    assert!(text(&set.data).contains("by the link of a mail or a token"));
+    for mail in [changed, set] {
+        assert!(text(&mail.data).contains("account anna at https://vedette.example.com/"));
+        assert!(!mail.data.contains(NEW) && !mail.data.contains(token));
+    }
+}
+
+#[tokio::test]
 async fn the_newest_link_is_the_only_one_and_ends_in_time() {
     let server = MailServer::start(Manner::Takes).await;
     let world = world(&server).await;

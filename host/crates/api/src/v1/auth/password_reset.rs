@@ -9,6 +9,7 @@ use crate::{
     author::{self, Origin},
     extract::JsonBody,
     link_token::LinkToken,
+    notices::{self, Notice},
     password,
     problem::{FieldError, Problem},
 };
@@ -58,6 +59,7 @@ pub(crate) async fn reset_password(
         return Err(no_good());
     }
     tracing::info!(user.id = %user.id, "a password was set by a token");
+    notices::tell(&state, &user, Notice::PasswordSet, from);
     Ok(StatusCode::NO_CONTENT)
 }
 

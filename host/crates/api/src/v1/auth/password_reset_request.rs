@@ -91,10 +91,7 @@ fn write(
     from: ClientAddress,
     now: DateTime<Utc>,
 ) -> Mail {
-    let origin = from.0.map_or_else(
-        || "an unknown address".to_owned(),
-        |address| address.to_string(),
-    );
+    let origin = from.described();
     let asked = now.format("%Y-%m-%d %H:%M UTC");
     let until = (now + LIFETIME).format("%Y-%m-%d %H:%M UTC");
     // Behind the `#`, where no server and no log sees the token.

@@ -12,6 +12,7 @@ use crate::{
     client_address::ClientAddress,
     extract::{JsonBody, PathText},
     link_token::LinkToken,
+    notices::{self, Notice},
     oidc::Provider,
     problem::{FieldError, Problem},
     v1::auth::{RefreshToken, Tokens},
@@ -91,6 +92,11 @@ pub(crate) async fn finish_oidc_login(
     match signed_in.map_err(conflict)? {
         IdentitySignedIn::Done(user) => {
             log(provider, &login, user);
+            if login.link_to.is_some()
+                && let Some(caller) = state.store.find_caller(session_id, now).await?
+            {
+                notices::tell(&state, &caller.user, Notice::IdentityAdded, from);
+            }
             Tokens::issue(&state, user, &refresh).map(Json)
         }
         IdentitySignedIn::Unknown => Err(new_user
