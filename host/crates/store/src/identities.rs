@@ -4,13 +4,15 @@
 //! mail may pass to somebody else.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
 use vedette_core::{BuiltInRole, IdentityId, OrgId, ProjectId, SessionId, UserId};
 
 use crate::{
-    NewSession, Store, StoreError,
+    Actor, AuditAction, Author, ChainId, NewSession, Store, StoreError, User,
     accounts::{COUNT_USERS, HAS_USERNAME, INSERT_USER},
+    audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     error::conflict,
     invitations::use_invitation,
@@ -37,6 +39,18 @@ pub struct Identity {
     pub subject: String,
     /// Since when it signs the user in.
     pub created_at: DateTime<Utc>,
+}
+
+impl Identity {
+    /// What records keep: whose it is, and whether a trusted address handed the account over.
+    fn snapshot(&self, user: UserId, handed_over: bool) -> serde_json::Value {
+        json!({
+            "user_id": user,
+            "issuer": self.issuer,
+            "subject": self.subject,
+            "handed_over": handed_over,
+        })
+    }
 }
 
 /// Somebody whom a provider has vouched for. The ids are the caller's.
@@ -107,15 +121,16 @@ const DELETE_RESET_BY_EMAIL: &str = "DELETE FROM password_resets WHERE user_id I
 const END_PASSWORD: &str = "UPDATE users SET password_hash = $2 WHERE id = $1 AND NOT is_disabled";
 const END_KEYS: &str = "DELETE FROM api_keys WHERE user_id = $1";
 /// Changes nothing: whoever disables the user meanwhile comes before it, or ends the session too.
-const HOLD_USER: &str =
-    "UPDATE users SET is_disabled = is_disabled WHERE id = $1 AND NOT is_disabled";
+const HOLD_USER: &str = "UPDATE users SET is_disabled = is_disabled \
+    WHERE id = $1 AND NOT is_disabled RETURNING username";
 const FIRST_ORG: &str = "SELECT organizations.id FROM memberships \
     JOIN organizations ON organizations.id = memberships.org_id \
     WHERE memberships.user_id = $1 AND organizations.delete_after IS NULL \
     ORDER BY memberships.created_at, memberships.org_id LIMIT 1";
 const LIST_IDENTITIES: &str = "SELECT id, issuer, subject, created_at FROM identities \
     WHERE user_id = $1 ORDER BY id";
-const DELETE_IDENTITY: &str = "DELETE FROM identities WHERE user_id = $1 AND id = $2";
+const DELETE_IDENTITY: &str = "DELETE FROM identities WHERE user_id = $1 AND id = $2 \
+    RETURNING id, issuer, subject, created_at";
 const ISSUERS_LEFT: &str = "SELECT issuer FROM identities WHERE user_id = $1";
 const HAS_PASSWORD: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND password_hash <> $2";
 
@@ -168,7 +183,7 @@ macro_rules! find_user {
 
 /// Registers somebody as [`Store::register_user`] does, but never the first user of the installation.
 macro_rules! insert_user {
-    ($tx:ident, $user:expr, $now:expr) => {{
+    ($store:expr, $tx:ident, $user:expr, $now:expr) => {{
         let users: i64 = sqlx::query_scalar(COUNT_USERS).fetch_one(&mut *$tx).await?;
         if users == 0 {
             return Err(StoreError::RegistrationClosed);
@@ -196,11 +211,30 @@ macro_rules! insert_user {
             .execute(&mut *$tx)
             .await
             .map_err(|error| conflict(error, "email"))?;
+        let store = $store.in_the_name_of($user.id, name.clone());
         if let Some(token) = $user.invitation {
-            use_invitation!($tx, token, $user.id, &$user.email, $now);
+            use_invitation!(store, $tx, token, $user.id, &$user.email, $now);
         } else {
-            insert_organization!($tx, $user.org_id, name, $user.project_id, $user.id, $now);
+            insert_organization!(
+                store,
+                $tx,
+                $user.org_id,
+                name,
+                $user.project_id,
+                $user.id,
+                $now
+            );
         }
+        let user = User {
+            id: $user.id,
+            username: name.clone(),
+            email: $user.email.clone(),
+            is_admin: false,
+            is_disabled: false,
+            created_at: $now,
+        };
+        let made = Event::made(AuditAction::UserCreate, user.id, user.snapshot());
+        audit!(store, $tx, ChainId::INSTALLATION, made);
     }};
 }
 
@@ -227,6 +261,15 @@ macro_rules! hand_over {
 }
 
 impl Store {
+    /// The same, in the hands of a user who has just shown who it is.
+    fn in_the_name_of(&self, id: UserId, name: String) -> Self {
+        let author = self.author();
+        self.by(Author {
+            actor: Actor::User { id, name },
+            ..author.as_ref().clone()
+        })
+    }
+
     /// Begins a session of whoever a provider has vouched for. An identity that is known decides alone;
     /// one that is not is added to the account of who was signed in, or of who has the trusted address,
     /// or makes a user.
@@ -254,6 +297,7 @@ impl Store {
             if known.is_some() && new.link_to.is_some() && known != new.link_to {
                 return Err(StoreError::Conflict { field: "identity" });
             }
+            let mut added = None;
             let user = if let Some(user) = known {
                 user
             } else {
@@ -269,7 +313,7 @@ impl Store {
                     hand_over!(tx, user, now);
                     UserId::from_uuid(user)
                 } else if let Some(user) = &new.new_user {
-                    insert_user!(tx, user, now);
+                    insert_user!(self, tx, user, now);
                     user.id
                 } else {
                     return Ok(IdentitySignedIn::Unknown);
@@ -282,12 +326,17 @@ impl Store {
                     .bind(now)
                     .execute(&mut *tx)
                     .await?;
+                added = Some(identity.snapshot(user, by_email.is_some()));
                 user
             };
-            let held = sqlx::query(HOLD_USER).bind(user.as_uuid()).execute(&mut *tx).await?;
-            if held.rows_affected() == 0 {
+            let held: Option<String> = sqlx::query_scalar(HOLD_USER)
+                .bind(user.as_uuid())
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(name) = held else {
                 return Ok(IdentitySignedIn::Disabled);
-            }
+            };
+            let store = self.in_the_name_of(user, name);
             let org: Option<Uuid> = sqlx::query_scalar(FIRST_ORG)
                 .bind(user.as_uuid())
                 .fetch_optional(&mut *tx)
@@ -300,7 +349,11 @@ impl Store {
                 created_at: now,
                 expires_at: new.expires_at,
             };
-            insert_session!(tx, session);
+            insert_session!(store, tx, session);
+            if let Some(snapshot) = added {
+                let made = Event::made(AuditAction::IdentityCreate, identity.id, snapshot);
+                audit!(store, tx, ChainId::INSTALLATION, made);
+            }
             user
         });
         Ok(IdentitySignedIn::Done(user))
@@ -324,15 +377,14 @@ impl Store {
         in_tx!(self, tx => {
             // Two at once must not each leave the other's to the user.
             sqlx::query(HOLD_USER).bind(user.as_uuid()).execute(&mut *tx).await?;
-            let removed = sqlx::query(DELETE_IDENTITY)
+            let removed: Option<IdentityRow> = sqlx::query_as(DELETE_IDENTITY)
                 .bind(user.as_uuid())
                 .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            if removed == 0 {
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(removed) = removed.map(Identity::from) else {
                 return Ok(RemovedIdentity::Absent);
-            }
+            };
             let left: Vec<String> =
                 sqlx::query_scalar(ISSUERS_LEFT).bind(user.as_uuid()).fetch_all(&mut *tx).await?;
             let with_password: i64 = sqlx::query_scalar(HAS_PASSWORD)
@@ -343,6 +395,9 @@ impl Store {
             if with_password == 0 && !left.iter().any(|issuer| issuers.contains(issuer)) {
                 return Ok(RemovedIdentity::LastWayIn);
             }
+            let snapshot = removed.snapshot(user, false);
+            let gone = Event::gone(AuditAction::IdentityDelete, id, snapshot);
+            audit!(self, tx, ChainId::INSTALLATION, gone);
         });
         Ok(RemovedIdentity::Done)
     }

@@ -6,7 +6,10 @@ use chrono::TimeDelta;
 use serde_json::json;
 use url::Url;
 use vedette_api::{ApiConfig, Mail, Mailer as _, Registration};
-use vedette_store::testing::TestDatabase;
+use vedette_store::{
+    Actor,
+    testing::{TestDatabase, audit_of_request},
+};
 
 use crate::{
     smtp::{MailServer, Manner},
@@ -83,6 +86,12 @@ async fn a_mail_lets_its_reader_set_a_password_once() {
     }
     let token = token(&mail.data);
     assert_eq!(world.get(&anna, "/api/v1/users/me").await.status, 200);
+    let store = &world.database.store;
+    let records = audit_of_request(store, answer.header("x-request-id")).await;
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(records[0].action, "password_reset.create");
+    assert_eq!(records[0].actor, Actor::Anonymous);
+    assert_eq!(records[0].target.as_deref(), Some(anna.id.as_str()));
     assert_eq!(reset(&world, &token).await.status, 204);
     assert_eq!(world.get(&anna, "/api/v1/users/me").await.status, 401);
     assert_eq!(world.login("anna", PASSWORD).await.status, 401);

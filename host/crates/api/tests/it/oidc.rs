@@ -7,7 +7,10 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use url::Url;
 use vedette_api::{ApiConfig, OidcProvider, ProviderClient, Registration, router};
-use vedette_store::testing::TestDatabase;
+use vedette_store::{
+    Actor,
+    testing::{TestDatabase, audit_of_request},
+};
 
 use crate::{
     idp::{Idp, Returned, Signing},
@@ -97,6 +100,22 @@ pub(crate) async fn me(world: &World, signed_in: &Answer) -> Value {
     me.json()
 }
 
+/// What was recorded of a request, all by this user; sorted, as organization and installation have
+/// each their own order.
+async fn recorded(world: &World, answer: &Answer, name: &str) -> Vec<String> {
+    let id = answer.header("x-request-id");
+    let records = audit_of_request(&world.database.store, id).await;
+    for record in &records {
+        let Actor::User { name: actor, .. } = &record.actor else {
+            panic!("{record:?}");
+        };
+        assert_eq!(actor, name);
+    }
+    let mut actions: Vec<_> = records.into_iter().map(|record| record.action).collect();
+    actions.sort();
+    actions
+}
+
 #[tokio::test]
 async fn what_goes_to_the_provider_is_what_the_standards_ask_for() {
     let idp = Idp::start().await;
@@ -135,6 +154,13 @@ async fn a_user_comes_by_the_provider_and_comes_again() {
     let first = sign_in(&world, &idp).await;
     let anna = me(&world, &first).await;
     assert_eq!(anna["username"], "anna");
+    let expected = [
+        "identity.create",
+        "organization.create",
+        "session.create",
+        "user.create",
+    ];
+    assert_eq!(recorded(&world, &first, "anna").await, expected);
     assert_eq!(anna["email"], "anna@corp.example.com");
     assert_eq!(anna["is_admin"], false);
     assert!(anna["organization_id"].is_string());
@@ -143,7 +169,9 @@ async fn a_user_comes_by_the_provider_and_comes_again() {
     // Name and address at the provider may change, the person does not.
     idp.set().person["email"] = json!("other@corp.example.com");
     idp.set().person["preferred_username"] = json!("other");
-    let again = me(&world, &sign_in(&world, &idp).await).await;
+    let again = sign_in(&world, &idp).await;
+    assert_eq!(recorded(&world, &again, "anna").await, ["session.create"]);
+    let again = me(&world, &again).await;
     assert_eq!(again["id"], anna["id"]);
     assert_eq!(again["email"], "anna@corp.example.com");
     idp.set().person["sub"] = json!("anna-2");

@@ -34,7 +34,8 @@ pub(crate) async fn reset_password(
     origin: Origin,
     JsonBody(body): JsonBody<Reset>,
 ) -> Result<StatusCode, Problem> {
-    let attempt = state.attempts.at_token(origin.address).await?;
+    let from = origin.address;
+    let attempt = state.attempts.at_token(from).await?;
     let token_hash = LinkToken::parse(&body.token).map(|token| token.hash());
     let token_hash = token_hash.ok_or_else(no_good)?;
     let now = state.clock.now();

@@ -4,12 +4,12 @@ use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vedette_store::{NewPasswordReset, Store, User};
+use vedette_store::{Actor, NewPasswordReset, Store, User};
 
 use super::login::is_plausible;
 use crate::{
-    ApiState, client_address::ClientAddress, extract::JsonBody, link_token::LinkToken, mail::Mail,
-    problem::Problem,
+    ApiState, author::Origin, client_address::ClientAddress, extract::JsonBody,
+    link_token::LinkToken, mail::Mail, problem::Problem,
 };
 
 /// How long the link is good.
@@ -36,7 +36,7 @@ pub(crate) struct ResetRequest {
         (status = 501, description = "This installation sends no mail", body = Problem)))]
 pub(crate) async fn request_password_reset(
     State(state): State<ApiState>,
-    from: ClientAddress,
+    origin: Origin,
     JsonBody(body): JsonBody<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let Some(outbox) = &state.outbox else {
@@ -45,9 +45,11 @@ pub(crate) async fn request_password_reset(
              POST /api/v1/auth/password-reset",
         ));
     };
+    let from = origin.address;
     state.attempts.at_mail(&body.username, from).await?;
     let page = outbox.link("password-reset");
-    let (store, now) = (state.store.clone(), state.clock.now());
+    let now = state.clock.now();
+    let store = origin.store(&state, Actor::Anonymous);
     outbox.post(async move {
         let made = make(&store, &body.username, now).await;
         let made = made.inspect_err(|problem| {

@@ -4,12 +4,12 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_core::{IdentityId, SessionId};
-use vedette_store::{Identity, IdentityLogin, IdentitySignedIn, OidcLogin, StoreError};
+use vedette_store::{Actor, Identity, IdentityLogin, IdentitySignedIn, OidcLogin, StoreError};
 
 use super::{new_user, problem, provider};
 use crate::{
     ApiState,
-    client_address::ClientAddress,
+    author::Origin,
     extract::{JsonBody, PathText},
     link_token::LinkToken,
     notices::{self, Notice},
@@ -50,7 +50,7 @@ pub(crate) struct Callback {
         (status = 502, description = "The provider cannot be used now", body = Problem)))]
 pub(crate) async fn finish_oidc_login(
     State(state): State<ApiState>,
-    from: ClientAddress,
+    origin: Origin,
     PathText(name): PathText,
     JsonBody(body): JsonBody<Callback>,
 ) -> Result<Json<Tokens>, Problem> {
@@ -59,6 +59,7 @@ pub(crate) async fn finish_oidc_login(
         let error = FieldError::new("/code", "this is no code of a provider");
         return Err(Problem::invalid(vec![error]));
     }
+    let from = origin.address;
     let attempt = state.attempts.at_token(from).await?;
     let login = take(&state, &name, &body)
         .await?
@@ -88,7 +89,8 @@ pub(crate) async fn finish_oidc_login(
         refresh_token_hash: refresh.hash(),
         expires_at: now + state.config.session_lifetime,
     };
-    let signed_in = state.store.sign_in_by_identity(signing_in).await;
+    let store = origin.store(&state, Actor::Anonymous);
+    let signed_in = store.sign_in_by_identity(signing_in).await;
     match signed_in.map_err(conflict)? {
         IdentitySignedIn::Done(user) => {
             log(provider, &login, user);

@@ -39,7 +39,7 @@ pub(crate) struct LinkBody {
         (status = 502, description = "The provider cannot be used now", body = Problem)))]
 pub(crate) async fn link_identity(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     JsonBody(body): JsonBody<LinkBody>,
 ) -> Result<Json<StartedLogin>, Problem> {
     let provider = state.providers.get(&body.provider).ok_or_else(|| {
@@ -52,7 +52,7 @@ pub(crate) async fn link_identity(
         totp_code: body.totp_code,
         recovery_code: body.recovery_code,
     };
-    match second_factor::judge(&state, user, codes).await? {
+    match second_factor::judge(&state, &store, user, codes).await? {
         Judged::NotNeeded | Judged::Right => {}
         Judged::Missing | Judged::Wrong => {
             let detail = "give a code of your second factor that was not used before";

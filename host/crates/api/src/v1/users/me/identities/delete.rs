@@ -16,7 +16,7 @@ use crate::{ApiState, auth::SignedIn, extract::PathId, problem::Problem};
         (status = 409, description = "The caller could not sign in any more", body = Problem)))]
 pub(crate) async fn remove_identity(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, store }: SignedIn,
     PathId(id): PathId<IdentityId>,
 ) -> Result<StatusCode, Problem> {
     let providers = state.providers.values();
@@ -24,7 +24,7 @@ pub(crate) async fn remove_identity(
         .map(|provider| provider.settings.issuer.clone())
         .collect();
     let user = caller.user.id;
-    match state.store.remove_identity(user, id, &issuers).await? {
+    match store.remove_identity(user, id, &issuers).await? {
         RemovedIdentity::Done => {
             tracing::warn!(user.id = %user, "an identity was taken off an account");
             Ok(StatusCode::NO_CONTENT)

@@ -31,7 +31,7 @@ pub(crate) struct Identities {
     responses((status = 200, body = Identities), (status = 401, body = Problem)))]
 pub(crate) async fn list_identities(
     State(state): State<ApiState>,
-    SignedIn(caller): SignedIn,
+    SignedIn { caller, .. }: SignedIn,
 ) -> Result<Json<Identities>, Problem> {
     let found = state.store.list_identities(caller.user.id).await?;
     let name = |issuer: &str| {
