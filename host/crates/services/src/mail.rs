@@ -57,8 +57,8 @@ impl SmtpMailer {
     /// # Errors
     /// When one of them cannot be used.
     pub fn new(server: &SecretString, from: &str) -> Result<Self, MailSettingsError> {
-        let from = from.parse().map_err(|_| MailSettingsError::From)?;
         let address = transport_address(server.expose_secret())?;
+        let from = from.parse().map_err(|_| MailSettingsError::From)?;
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&address)
             .map_err(|_| MailSettingsError::Url)?
             .timeout(Some(PATIENCE))
