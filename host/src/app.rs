@@ -10,13 +10,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use axum::Router;
 use chrono::{DateTime, Utc};
-use vedette_api::{ApiConfig, ApiState, KeySealBox, Registration};
+use vedette_api::{ApiConfig, ApiState, KeySealBox, ProviderClient, Registration};
 use vedette_core::{Clock, SystemClock};
 use vedette_egress::{Guard, Policy};
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::{ProcessOptions, ProcessSandbox};
 use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
 use vedette_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle};
+use vedette_services::HttpProviderClient;
 use vedette_store::Store;
 
 #[cfg(target_os = "linux")]
@@ -129,6 +130,7 @@ impl App {
             seals,
             api_config(config),
         );
+        let api = with_services(api, config)?;
         let router = vedette_api::router(api.clone());
         Ok(Self {
             store,
@@ -148,6 +150,10 @@ impl App {
 
     /// Closes the database, after the last run by hand is in it. The listener is closed by then.
     pub(crate) async fn close(self) {
+        let mails = self.api.mails_sent();
+        if tokio::time::timeout(LAST_WRITES, mails).await.is_err() {
+            tracing::warn!("mails were not sent in time, and will not be");
+        }
         let last = self.api.manual_runs_ended();
         if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
             tracing::warn!("a run by hand was not stored in time; it will count as interrupted");
@@ -188,6 +194,22 @@ fn api_config(config: &Config) -> ApiConfig {
         requests_per_minute: config.server.requests_per_minute,
         ..ApiConfig::default()
     }
+}
+
+/// Gives the API what the settings name outside of this process.
+fn with_services(mut api: ApiState, config: &Config) -> anyhow::Result<ApiState> {
+    let Some(public_url) = config.server.public_url().map_err(anyhow::Error::msg)? else {
+        return Ok(api);
+    };
+    let providers = config.auth.providers();
+    if !providers.is_empty() {
+        let client: Arc<dyn ProviderClient> = Arc::new(HttpProviderClient::new()?);
+        api = api.with_providers(providers, &client, &public_url);
+    }
+    if let Some(mailer) = config.mail.mailer()? {
+        api = api.with_mail(Arc::new(mailer), public_url);
+    }
+    Ok(api)
 }
 
 /// The guard of an installation.

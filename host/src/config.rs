@@ -1,7 +1,7 @@
 //! Settings: read and checked once at the start, and the only place that reads the environment.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -11,9 +11,12 @@ use anyhow::{Context as _, bail};
 use axum::http::HeaderValue;
 use config::{Environment, File, FileFormat};
 use ipnet::{IpNet, Ipv6Net};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
+use vedette_api::OidcProvider;
 use vedette_sandbox::Sandbox;
+use vedette_services::{MailSettingsError, SmtpMailer};
 
 use crate::server::Certificate;
 
@@ -26,6 +29,7 @@ const PREFIX: &str = "VEDETTE_";
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) database: Database,
+    pub(crate) mail: Mail,
     pub(crate) redis: Redis,
     pub(crate) egress: Egress,
     pub(crate) auth: Auth,
@@ -45,6 +49,7 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<IpNet>,
     #[serde(deserialize_with = "list_or_json")]
     pub(crate) cors_origins: Vec<Origin>,
+    public_url: String,
     pub(crate) requests_per_minute: u32,
     pub(crate) tls: Tls,
 }
@@ -71,6 +76,24 @@ impl Tls {
         let given = [&self.certificate, &self.key].map(|path| !path.as_os_str().is_empty());
         (given[0] != given[1])
             .then_some("server.tls.certificate and server.tls.key are given together or not at all")
+    }
+}
+
+impl Server {
+    /// Where people reach this installation; `None` when it is not said.
+    pub(crate) fn public_url(&self) -> Result<Option<Url>, &'static str> {
+        if self.public_url.is_empty() {
+            return Ok(None);
+        }
+        let url = Url::parse(&self.public_url).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        let complaint = "server.public_url is not an address such as https://vedette.example.com";
+        url.map(Some).ok_or(complaint)
     }
 }
 
@@ -117,6 +140,24 @@ impl std::fmt::Debug for Database {
     }
 }
 
+/// The address may hold a password: `SecretString` shows none of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mail {
+    url: SecretString,
+    from: String,
+}
+
+impl Mail {
+    /// Who sends mail; `None` when nobody does.
+    pub(crate) fn mailer(&self) -> Result<Option<SmtpMailer>, MailSettingsError> {
+        if self.url.expose_secret().is_empty() {
+            return Ok(None);
+        }
+        SmtpMailer::new(&self.url, &self.from).map(Some)
+    }
+}
+
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redis {
@@ -150,6 +191,58 @@ pub(crate) enum RegistrationSetting {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Auth {
     pub(crate) registration: RegistrationSetting,
+    /// By name.
+    #[serde(default)]
+    oidc: BTreeMap<String, Oidc>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Oidc {
+    title: String,
+    issuer: String,
+    client_id: String,
+    client_secret: Option<SecretString>,
+    #[serde(default)]
+    trust_email: bool,
+}
+
+impl Auth {
+    /// The identity providers, as the API takes them.
+    pub(crate) fn providers(&self) -> Vec<OidcProvider> {
+        let providers = self.oidc.iter().map(|(name, oidc)| OidcProvider {
+            name: name.clone(),
+            title: oidc.title.clone(),
+            issuer: oidc.issuer.clone(),
+            client_id: oidc.client_id.clone(),
+            client_secret: oidc.client_secret.clone(),
+            trusts_email: oidc.trust_email,
+        });
+        providers.collect()
+    }
+
+    /// What is wrong with them, one sentence each.
+    fn problems(&self) -> Vec<String> {
+        let providers = self.providers();
+        let mut problems: Vec<_> = providers
+            .iter()
+            .filter_map(|provider| Some(provider.check().err()?.to_string()))
+            .collect();
+        for (number, provider) in providers.iter().enumerate() {
+            let name = &provider.name;
+            // Whoever registers may write any address: the owner would find them in the account.
+            if provider.trusts_email && self.registration == RegistrationSetting::Open {
+                problems.push(format!(
+                    "auth.oidc.{name}: `trust_email` does not go with auth.registration = \"open\""
+                ));
+            }
+            let is_again = |other: &OidcProvider| other.issuer == provider.issuer;
+            if providers[..number].iter().any(is_again) {
+                problems.push(format!("auth.oidc.{name}: another one has this `issuer`"));
+            }
+        }
+        problems
+    }
 }
 
 /// Where scripts run.
@@ -277,6 +370,20 @@ impl Config {
         }
         problems.extend(self.database.problem().map(str::to_owned));
         problems.extend(self.server.tls.problem().map(str::to_owned));
+        problems.extend(self.server.public_url().err().map(str::to_owned));
+        match self.mail.mailer() {
+            Err(error) => problems.push(error.to_string()),
+            Ok(Some(_)) if self.server.public_url.is_empty() => {
+                problems
+                    .push("mail.url needs server.public_url, for the links in mails".to_owned());
+            }
+            Ok(_) => {}
+        }
+        problems.extend(self.auth.problems());
+        if !self.auth.oidc.is_empty() && self.server.public_url.is_empty() {
+            problems
+                .push("auth.oidc needs server.public_url, where browsers come back to".to_owned());
+        }
         if problems.is_empty() {
             return Ok(());
         }

@@ -71,6 +71,18 @@ fn what_is_not_a_setting_is_named() {
             "[database]\nurl = \"postgres://a@b:99999/c\"",
             "database.url",
         ),
+        ("[server]\npublic_url = \"vedette\"", "server.public_url"),
+        (
+            "[server]\npublic_url = \"https://a.b/?c\"",
+            "server.public_url",
+        ),
+        ("[mail]\nurl = \"https://a.b\"", "mail.url"),
+        ("[mail]\nurl = \"smtp://a.b\"", "mail.url"),
+        ("[mail]\nurl = \"smtps://a.b\"\nfrom = \"x\"", "mail.from"),
+        (
+            "[mail]\nurl = \"smtps://a.b\"\nfrom = \"a@b.c\"",
+            "server.public_url",
+        ),
         ("[runner]\nconcurrency = 0", "runner.concurrency"),
         (
             "[scheduler]\nleast_interval_seconds = 0",
@@ -81,6 +93,69 @@ fn what_is_not_a_setting_is_named() {
         assert!(error.contains(name), "{file}: {error}");
     }
     assert!(Config::load(Some(Path::new("/nowhere/at/all.toml")), None, None).is_err());
+}
+
+#[test]
+fn the_mail_server_is_not_shown() {
+    let mail = "[server]\npublic_url = \"https://v.example.com\"\n\
+        [mail]\nurl = \"smtps://user:hidden@a.b\"\nfrom = \"Vedette <v@example.com>\"";
+    let config = load(mail).unwrap();
+    assert!(config.mail.mailer().unwrap().is_some());
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("hidden") && !shown.contains("a.b"),
+        "{shown}"
+    );
+    let wrong = mail.replace("@a.b", "@a.b/?tls=none");
+    let error = format!("{:#}", load(&wrong).unwrap_err());
+    assert!(
+        error.contains("mail.url") && !error.contains("hidden"),
+        "{error}"
+    );
+}
+
+/// A provider, and where browsers come back to.
+const PROVIDER: &str = "[server]\npublic_url = \"https://v.example.com\"\n[auth.oidc.corp]\n\
+    title = \"Corp\"\nissuer = \"https://login.example.com\"\nclient_id = \"vedette\"\n\
+    client_secret = \"hidden\"\n";
+
+#[test]
+fn identity_providers_are_named_by_their_tables() {
+    let config = load(PROVIDER).unwrap();
+    let providers = config.auth.providers();
+    assert_eq!((providers.len(), providers[0].name.as_str()), (1, "corp"));
+    assert!(!providers[0].trusts_email);
+    assert!(!format!("{config:?}").contains("hidden"));
+    let second = PROVIDER
+        .split_once("[auth")
+        .unwrap()
+        .1
+        .replace("corp", "again");
+    for (file, name) in [
+        (
+            PROVIDER.replace("https://v.example.com", ""),
+            "server.public_url",
+        ),
+        (
+            PROVIDER.replace("https://login", "http://login"),
+            "auth.oidc.corp: `issuer`",
+        ),
+        (PROVIDER.replace("oidc.corp", "oidc.Corp_1"), "a name has"),
+        (PROVIDER.replace("\"vedette\"", "\"\""), "client_id"),
+        (format!("{PROVIDER}secret = \"x\""), "secret"),
+        (
+            format!("{PROVIDER}[auth{second}"),
+            "another one has this `issuer`",
+        ),
+        (
+            format!("{PROVIDER}trust_email = true\n[auth]\nregistration = \"open\""),
+            "trust_email",
+        ),
+    ] {
+        let error = format!("{:#}", load(&file).expect_err(&file));
+        assert!(error.contains(name), "{file}: {error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
 }
 
 #[test]

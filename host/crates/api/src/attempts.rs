@@ -27,6 +27,18 @@ const ADDRESS: Rate = Rate {
     every: TimeDelta::seconds(10),
 };
 
+/// Mails that anybody can have sent to an account: a mailbox must not be flooded by us.
+const MAILS: Rate = Rate {
+    at_once: 3,
+    every: TimeDelta::minutes(20),
+};
+
+/// Logins by a provider that begin from one address, behind which may be a whole office.
+const STARTS: Rate = Rate {
+    at_once: 120,
+    every: TimeDelta::seconds(2),
+};
+
 /// Counts the attempts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Attempts {
@@ -77,6 +89,22 @@ impl Attempts {
     /// Somebody comes with a token that is as good as a password.
     pub(crate) async fn at_token(&self, from: ClientAddress) -> Result<Attempt, Problem> {
         self.take(None, Some(of_address(from))).await
+    }
+
+    /// Somebody wants a mail to be sent to an account, whether or not there is one. It is no guess that
+    /// can be right: nothing is given back.
+    pub(crate) async fn at_mail(&self, name: &str, from: ClientAddress) -> Result<(), Problem> {
+        let _stays = self.take(None, Some(of_address(from))).await?;
+        let name = key("mail", name.to_lowercase().as_bytes());
+        let taken = self.throttle.take(name, MAILS, self.clock.now()).await;
+        taken.map_err(Problem::too_many_attempts)
+    }
+
+    /// Somebody begins a login by a provider. It is no guess, but makes the server ask and keep something.
+    pub(crate) async fn at_start(&self, from: ClientAddress) -> Result<(), Problem> {
+        let key = key("start", &of_address(from));
+        let taken = self.throttle.take(key, STARTS, self.clock.now()).await;
+        taken.map_err(Problem::too_many_attempts)
     }
 
     async fn take(&self, account: Option<Key>, address: Option<Key>) -> Result<Attempt, Problem> {

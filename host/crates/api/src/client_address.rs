@@ -20,6 +20,16 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
 
+impl ClientAddress {
+    /// For people.
+    pub(crate) fn described(self) -> String {
+        self.0.map_or_else(
+            || "an unknown address".to_owned(),
+            |address| address.to_string(),
+        )
+    }
+}
+
 impl FromRequestParts<ApiState> for ClientAddress {
     type Rejection = Infallible;
 

@@ -142,6 +142,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PathDigest {
     }
 }
 
+/// A name in the path. What cannot be read names nothing that is here.
+pub(crate) struct PathText(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found())?;
+        Ok(Self(text))
+    }
+}
+
 /// `?limit=` and `?cursor=`.
 pub(crate) struct PageQuery(pub(crate) PageRequest);
 

@@ -16,13 +16,17 @@ mod extract;
 mod health;
 mod json;
 mod link_token;
+mod mail;
 mod manual_runs;
+mod notices;
+mod oidc;
 mod openapi;
 mod parameters;
 mod password;
 mod problem;
 mod recovery;
 mod request_rate;
+mod reset_page;
 mod router;
 mod routes;
 mod seal;
@@ -37,6 +41,10 @@ mod v1;
 
 pub use bytes::Bytes;
 pub use engine::{ComponentEngine, RunNow, ScriptEngine, SourceError};
+pub use mail::{Mail, MailError, Mailer};
+pub use oidc::{
+    OidcProvider, OidcSettingsError, ProviderAnswer, ProviderClient, ProviderClientError,
+};
 pub use router::{openapi, router};
 pub use seal::{KeySealBox, SealBox, SealError};
 pub use state::{ApiConfig, ApiState, Registration};

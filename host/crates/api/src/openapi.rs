@@ -1,7 +1,11 @@
 //! The API's description as a document, and as a page that renders it without anything from
 //! elsewhere.
 
-use axum::{Router, http::header, routing::get};
+use axum::{
+    Router,
+    http::header,
+    routing::{MethodRouter, get},
+};
 use utoipa::openapi::OpenApi as Document;
 
 use crate::ApiState;
@@ -14,17 +18,19 @@ const STYLE: &str = include_str!("../assets/docs.css");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
+/// A file of a page.
+pub(crate) fn asset(kind: &'static str, text: &'static str) -> MethodRouter<ApiState> {
+    get(move || async move {
+        let headers = [
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+        ];
+        (headers, text)
+    })
+}
+
 pub(crate) fn router(document: &Document) -> Router<ApiState> {
     let json = serde_json::to_string(document).expect("a document is plain data");
-    let asset = |kind: &'static str, text: &'static str| {
-        get(move || async move {
-            let headers = [
-                (header::CONTENT_TYPE, kind),
-                (header::CONTENT_SECURITY_POLICY, POLICY),
-            ];
-            (headers, text)
-        })
-    };
     Router::new()
         .route(
             "/openapi.json",

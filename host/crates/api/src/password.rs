@@ -8,6 +8,7 @@ use argon2::{
     Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc::PasswordHash,
 };
 use tokio::sync::Semaphore;
+use vedette_store::NO_PASSWORD;
 
 use crate::problem::Problem;
 
@@ -22,10 +23,6 @@ const MOST_WAITING: usize = 64;
 
 /// Bounds of a password, in characters.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
-
-/// A hash that no password has, so that an unknown user takes as long as a known one.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
-                      AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Hashes passwords away from the threads that serve requests.
 #[derive(Clone)]
@@ -79,7 +76,8 @@ impl Hasher {
             .filter(|_| is_possible)
             .unwrap_or_default();
         let checked = self.in_turn(move || {
-            let stored = known.as_deref().unwrap_or(NOBODY);
+            // An unknown user takes as long as a known one.
+            let stored = known.as_deref().unwrap_or(NO_PASSWORD);
             let is_right = Argon2::default()
                 .verify_password(password.as_bytes(), stored)
                 .is_ok();

@@ -300,6 +300,29 @@ impl Problem {
         )
     }
 
+    /// 401 of a login by a provider. One text for every reason: the log has it.
+    pub(crate) fn identity_refused() -> Self {
+        let detail = "what the identity provider says signs nobody in here; begin again";
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "identity-refused",
+            "Not signed in",
+            detail,
+        )
+    }
+
+    /// 502: somebody else's server.
+    pub(crate) fn bad_gateway(detail: impl Into<String>) -> Self {
+        let title = "Another server failed";
+        Self::new(StatusCode::BAD_GATEWAY, "bad-gateway", title, detail)
+    }
+
+    /// 501: the installation lacks a setting for it.
+    pub(crate) fn not_set_up(detail: impl Into<String>) -> Self {
+        let status = StatusCode::NOT_IMPLEMENTED;
+        Self::new(status, "not-set-up", "Not set up here", detail)
+    }
+
     /// 503: worth another try.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self {

@@ -30,7 +30,7 @@ use crate::{
     extract::MAX_BODY_BYTES,
     openapi as pages,
     problem::{PROBLEM_JSON, Problem, ProblemBody},
-    routes,
+    reset_page, routes,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -122,6 +122,7 @@ pub fn router(state: ApiState) -> Router {
     let origins = state.config.cors_origins.clone();
     let router = router
         .merge(pages::router(&described(document)))
+        .merge(reset_page::router())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(state)

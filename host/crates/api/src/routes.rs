@@ -32,6 +32,17 @@ fn accounts() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::auth::logout::logout))
         .routes(routes!(v1::users::organization::switch_organization))
         .routes(routes!(v1::auth::password_reset::reset_password))
+        .routes(routes!(
+            v1::auth::password_reset_request::request_password_reset
+        ))
+        .routes(routes!(v1::auth::oidc::list::list_oidc_providers))
+        .routes(routes!(v1::auth::oidc::start::start_oidc_login))
+        .routes(routes!(v1::auth::oidc::callback::finish_oidc_login))
+        .routes(routes!(
+            v1::users::me::identities::list::list_identities,
+            v1::auth::oidc::link::link_identity
+        ))
+        .routes(routes!(v1::users::me::identities::delete::remove_identity))
         .routes(routes!(v1::users::list::list_users))
         .routes(routes!(v1::users::update::update_user))
         .routes(routes!(v1::users::password_reset::create_password_reset))

@@ -1,16 +1,18 @@
 //! What every handler is given.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use url::Url;
 use vedette_core::Clock;
 use vedette_store::Store;
 
 use crate::{
-    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
-    password::Hasher, request_rate::RequestRate, uploads::Uploads,
+    Mailer, OidcProvider, ProviderClient, ScriptEngine, SealBox, TokenKeys, attempts::Attempts,
+    mail::Outbox, manual_runs::ManualRuns, oidc::Provider, password::Hasher,
+    request_rate::RequestRate, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -84,6 +86,10 @@ pub struct ApiState {
     pub(crate) request_rate: RequestRate,
     pub(crate) manual_runs: ManualRuns,
     pub(crate) uploads: Uploads,
+    /// `None`: this installation sends no mail.
+    pub(crate) outbox: Option<Outbox>,
+    /// Identity providers, by name.
+    pub(crate) providers: Arc<BTreeMap<String, Provider>>,
 }
 
 impl ApiState {
@@ -108,6 +114,38 @@ impl ApiState {
             hasher: Hasher::new(),
             manual_runs: ManualRuns::default(),
             uploads: Uploads::default(),
+            outbox: None,
+            providers: Arc::default(),
+        }
+    }
+
+    /// Sends mail by `mailer`, with links that begin with `public_url`.
+    pub fn with_mail(self, mailer: Arc<dyn Mailer>, public_url: Url) -> Self {
+        let outbox = Some(Outbox::new(mailer, public_url));
+        Self { outbox, ..self }
+    }
+
+    /// Lets people sign in by these providers, which are asked by `client` and send browsers back to an
+    /// address that begins with `public_url`.
+    pub fn with_providers(
+        self,
+        providers: Vec<OidcProvider>,
+        client: &Arc<dyn ProviderClient>,
+        public_url: &Url,
+    ) -> Self {
+        let providers = providers.into_iter().map(|settings| {
+            let name = settings.name.clone();
+            let (client, clock) = (client.clone(), self.clock.clone());
+            (name, Provider::new(settings, client, clock, public_url))
+        });
+        let providers = Arc::new(providers.collect());
+        Self { providers, ..self }
+    }
+
+    /// Waits until no mail is on its way.
+    pub async fn mails_sent(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.all_sent().await;
         }
     }
 

@@ -77,6 +77,8 @@ typed_ids! {
     ApiKeyId;
     /// A link by which somebody may join an organization.
     InvitationId;
+    /// Who a user is at an identity provider.
+    IdentityId;
     /// A variable of an organization, a project or a script.
     VariableId;
 }

@@ -77,11 +77,12 @@ pub struct Login {
     pub password_hash: String,
 }
 
-const COUNT_USERS: &str = "SELECT COUNT(*) FROM users";
-const INSERT_USER: &str = "INSERT INTO users \
+pub(crate) const COUNT_USERS: &str = "SELECT COUNT(*) FROM users";
+pub(crate) const INSERT_USER: &str = "INSERT INTO users \
     (id, username, email, password_hash, is_admin, is_disabled, created_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const HAS_USERNAME: &str = "SELECT COUNT(*) FROM users WHERE LOWER(username) = LOWER($1)";
+pub(crate) const HAS_USERNAME: &str =
+    "SELECT COUNT(*) FROM users WHERE LOWER(username) = LOWER($1)";
 const FIND_LOGIN: &str = "SELECT users.id, users.username, users.email, users.is_admin, \
     users.is_disabled, users.created_at, users.password_hash, organizations.id AS org_id FROM users \
     LEFT JOIN memberships ON memberships.user_id = users.id \

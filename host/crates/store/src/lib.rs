@@ -19,8 +19,10 @@ mod deletion;
 mod dialect;
 mod error;
 mod executions;
+mod identities;
 mod invitations;
 mod members;
+mod oidc_logins;
 mod organizations;
 mod page;
 mod password_resets;
@@ -60,8 +62,12 @@ pub use components::{
 pub use db::Store;
 pub use error::StoreError;
 pub use executions::{Execution, ExecutionSummary, ManualExecution, Trigger};
+pub use identities::{
+    Identity, IdentityLogin, IdentitySignedIn, NO_PASSWORD, NewIdentityUser, RemovedIdentity,
+};
 pub use invitations::{Invitation, Invited, NewInvitation};
 pub use members::{Grant, Member, MemberChange};
+pub use oidc_logins::{NewOidcLogin, OidcLogin};
 pub use organizations::{NewOrganization, Organization};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
 pub use password_resets::NewPasswordReset;
@@ -96,8 +102,10 @@ pub fn all_sql() -> Vec<&'static str> {
         components::ALL_SQL,
         deletion::ALL_SQL,
         executions::ALL_SQL,
+        identities::ALL_SQL,
         invitations::ALL_SQL,
         members::ALL_SQL,
+        oidc_logins::ALL_SQL,
         organizations::ALL_SQL,
         projects::ALL_SQL,
         password_resets::ALL_SQL,

@@ -29,7 +29,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("vedette-store", &["axum", "wasmtime", "reqwest"]),
     ("vedette-scheduler", &["wasmtime", "axum", "reqwest"]),
     // Through the store, the API reaches sqlx; that it does not name it is told by `ALLOWED`.
-    ("vedette-api", &["wasmtime", "reqwest"]),
+    ("vedette-api", &["wasmtime", "reqwest", "lettre"]),
+    ("vedette-services", &["wasmtime"]),
 ];
 
 /// Crates of ours, and which others of ours they may name. Siblings never name each other.
@@ -40,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vedette-store", &["vedette-core"]),
     ("vedette-scheduler", &["vedette-core", "vedette-store"]),
     ("vedette-api", &["vedette-core", "vedette-store"]),
+    ("vedette-services", &["vedette-api"]),
     (
         "vedette",
         &[
@@ -48,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "vedette-egress",
             "vedette-sandbox",
             "vedette-scheduler",
+            "vedette-services",
             "vedette-store",
         ],
     ),
@@ -60,7 +63,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hickory-resolver", &["vedette-egress"]),
     ("hyper", &["vedette-egress"]),
     ("hyper-util", &["vedette-egress"]),
-    ("reqwest", &["vedette-egress"]),
+    ("lettre", &["vedette-services"]),
+    ("reqwest", &["vedette-egress", "vedette-services"]),
     ("socket2", &["vedette-egress"]),
     ("ureq", &["vedette-egress"]),
     ("sqlx", &["vedette-store"]),

@@ -113,9 +113,9 @@ async fn a_hash_of_older_parameters_is_replaced() {
 #[tokio::test]
 async fn an_unknown_user_costs_a_whole_hash() {
     // If this text did not read as a hash, it would be refused at once and time would tell.
-    let read = PasswordHash::new(NOBODY).unwrap();
+    let read = PasswordHash::new(NO_PASSWORD).unwrap();
     assert_eq!(read.hash.unwrap().as_bytes().len(), 32);
-    assert!(is_current(NOBODY), "the same work as for a real one");
+    assert!(is_current(NO_PASSWORD), "the same work as for a real one");
     assert_eq!(
         Hasher::new().check("anything".to_owned(), None).await,
         Ok(Checked::Wrong)

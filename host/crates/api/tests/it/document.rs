@@ -13,6 +13,10 @@ const PUBLIC: &[(&str, &str)] = &[
     ("post", "/api/v1/auth/login"),
     ("post", "/api/v1/auth/refresh"),
     ("post", "/api/v1/auth/password-reset"),
+    ("post", "/api/v1/auth/password-reset/request"),
+    ("get", "/api/v1/auth/oidc"),
+    ("post", "/api/v1/auth/oidc/{provider}/start"),
+    ("post", "/api/v1/auth/oidc/{provider}/callback"),
 ];
 
 /// What users were promised, by name.
@@ -40,6 +44,13 @@ const PROMISED: &[(&str, &str)] = &[
     ("put", "/api/v1/admin/users/{user_id}"),
     ("post", "/api/v1/admin/users/{user_id}/password-reset"),
     ("post", "/api/v1/auth/password-reset"),
+    ("post", "/api/v1/auth/password-reset/request"),
+    ("get", "/api/v1/auth/oidc"),
+    ("post", "/api/v1/auth/oidc/{provider}/start"),
+    ("post", "/api/v1/auth/oidc/{provider}/callback"),
+    ("get", "/api/v1/users/me/identities"),
+    ("post", "/api/v1/users/me/identities"),
+    ("delete", "/api/v1/users/me/identities/{identity_id}"),
     ("get", "/api/v1/script-templates"),
     ("post", "/api/v1/scripts"),
     ("get", "/api/v1/scripts"),
@@ -173,6 +184,9 @@ fn every_operation_says_what_can_go_wrong() {
             "/health/ready",
             "/api/v1/auth/register",
             "/api/v1/auth/password-reset",
+            "/api/v1/auth/password-reset/request",
+            "/api/v1/auth/oidc",
+            "/api/v1/auth/oidc/{provider}/start",
         ];
         assert_eq!(
             listed("401"),

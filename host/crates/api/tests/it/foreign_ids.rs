@@ -2,6 +2,8 @@
 //! by everybody who has no business with it, with a live, a deleted, a random and a malformed id.
 
 use serde_json::{Value, json};
+use vedette_core::{Clock as _, IdentityId, SessionId};
+use vedette_store::{Identity, IdentityLogin, IdentitySignedIn};
 
 use crate::{
     components::{ABSENT, digest, good},
@@ -24,11 +26,35 @@ struct Things {
     variable: String,
     session: String,
     organization: String,
+    identity: String,
 }
 
 fn id(answer: &Answer) -> String {
     assert!(answer.status < 300, "{}", answer.text);
     answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Adds an identity to an account, as the end of a login by a provider does.
+async fn identity(world: &World, owner: &Account, subject: &str) -> String {
+    let (clock, now) = (world.clock.as_ref(), world.clock.now());
+    let id = IdentityId::generate(clock);
+    let login = IdentityLogin {
+        identity: Identity {
+            id,
+            issuer: "https://login.example.com".to_owned(),
+            subject: subject.to_owned(),
+            created_at: now,
+        },
+        link_to: Some(owner.id.parse().unwrap()),
+        trusted_email: None,
+        new_user: None,
+        session_id: SessionId::generate(clock),
+        refresh_token_hash: [9; 32],
+        expires_at: now,
+    };
+    let added = world.database.store.sign_in_by_identity(login).await;
+    assert!(matches!(added, Ok(IdentitySignedIn::Done(_))), "{added:?}");
+    id.to_string()
 }
 
 impl Things {
@@ -62,6 +88,7 @@ impl Things {
             variable: id(&post(&format!("/api/v1/variables?script_id={script}"), variable).await),
             session: sessions["items"][0]["id"].as_str().unwrap().to_owned(),
             organization: me["organization_id"].as_str().unwrap().to_owned(),
+            identity: identity(world, owner, &name).await,
             script,
         }
     }
@@ -78,6 +105,7 @@ impl Things {
             format!("api-keys/{}", self.api_key),
             format!("component-keys/{}", self.component_key),
             format!("components/{}", self.component),
+            format!("users/me/identities/{}", self.identity),
         ] {
             let gone = world.delete(owner, &format!("/api/v1/{path}")).await;
             assert_eq!(gone.status, 204, "{path}: {}", gone.text);
@@ -101,6 +129,7 @@ impl Things {
             ("variable_id", _) => &self.variable,
             ("session_id", _) => &self.session,
             ("organization_id", _) => &self.organization,
+            ("identity_id", _) => &self.identity,
             other => panic!("{path}: what is {other:?}? Give the test one."),
         }
     }

@@ -19,7 +19,7 @@ const CONFIRM: &str = "/api/v1/users/me/totp/confirm";
 const REMOVE: &str = "/api/v1/users/me/totp/remove";
 
 /// An authenticator app.
-struct App(Vec<u8>);
+pub(crate) struct App(Vec<u8>);
 
 impl App {
     /// The code that it shows, `steps` later than now.
@@ -57,7 +57,7 @@ fn app(begun: &Value) -> App {
 }
 
 /// Enrols a user. Gives the app, and the recovery codes.
-async fn enrol(world: &World, account: &Account) -> (App, Vec<String>) {
+pub(crate) async fn enrol(world: &World, account: &Account) -> (App, Vec<String>) {
     let app = app(&begin(world, account).await);
     let code = app.code(world, 0);
     let confirmed = world

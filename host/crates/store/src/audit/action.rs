@@ -73,6 +73,8 @@ actions! {
     PasswordUpdate "password.update" "A user changed the password"
     PasswordResetCreate "password_reset.create" "A link to set a new password was made for a user"
     PasswordResetUse "password_reset.use" "A new password was set by such a link"
+    IdentityCreate "identity.create" "A user got a way to sign in by an identity provider"
+    IdentityDelete "identity.delete" "A user took such a way off"
     TotpConfirm "totp.confirm" "A user added a second factor"
     TotpDelete "totp.delete" "A second factor was removed"
     RecoveryCodeUse "recovery_code.use" "A recovery code was used in place of the second factor"

@@ -96,6 +96,8 @@ async fn several_nodes_may_migrate_at_once() {
             "scripts",
             "component_blobs",
             "script_templates",
+            "identities",
+            "oidc_logins",
             "password_resets",
             "recovery_codes",
             "totp_keys",

@@ -133,6 +133,6 @@ fn record_refusal(state: &ApiState, origin: Origin, user: &User) {
 
 /// Whether a text could be a name or an address at all: they are ASCII. PostgreSQL fails on a NUL,
 /// which must look like any other unknown user.
-fn is_plausible(text: &str) -> bool {
+pub(super) fn is_plausible(text: &str) -> bool {
     text.len() <= 254 && text.is_ascii() && !text.contains('\0')
 }

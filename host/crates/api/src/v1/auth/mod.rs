@@ -2,7 +2,9 @@
 
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod oidc;
 pub(crate) mod password_reset;
+pub(crate) mod password_reset_request;
 pub(crate) mod refresh;
 pub(crate) mod register;
 

@@ -9,6 +9,7 @@ use crate::{
     author::{self, Origin},
     extract::JsonBody,
     link_token::LinkToken,
+    notices::{self, Notice},
     password,
     problem::{FieldError, Problem},
 };
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reset {
-    /// As an administrator has got it.
+    /// Of a mail, or as an administrator has got it.
     token: String,
     /// 8 to 256 characters, and none that everybody would guess.
     new_password: String,
@@ -33,7 +34,8 @@ pub(crate) async fn reset_password(
     origin: Origin,
     JsonBody(body): JsonBody<Reset>,
 ) -> Result<StatusCode, Problem> {
-    let attempt = state.attempts.at_token(origin.address).await?;
+    let from = origin.address;
+    let attempt = state.attempts.at_token(from).await?;
     let token_hash = LinkToken::parse(&body.token).map(|token| token.hash());
     let token_hash = token_hash.ok_or_else(no_good)?;
     let now = state.clock.now();
@@ -58,6 +60,7 @@ pub(crate) async fn reset_password(
         return Err(no_good());
     }
     tracing::info!(user.id = %user.id, "a password was set by a token");
+    notices::tell(&state, &user, Notice::PasswordSet, from);
     Ok(StatusCode::NO_CONTENT)
 }
 

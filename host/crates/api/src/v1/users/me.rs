@@ -1,5 +1,6 @@
 //! `GET /api/v1/users/me`, and what lies below.
 
+pub(crate) mod identities;
 pub(crate) mod password;
 pub(crate) mod sessions;
 pub(crate) mod totp;

@@ -7,8 +7,10 @@ use utoipa::ToSchema;
 use crate::{
     ApiState,
     auth::SignedIn,
+    client_address::ClientAddress,
     confirm,
     extract::JsonBody,
+    notices::{self, Notice},
     password,
     problem::{FieldError, Problem},
 };
@@ -32,6 +34,7 @@ pub(crate) struct PasswordChange {
 pub(crate) async fn change_password(
     State(state): State<ApiState>,
     SignedIn { caller, store }: SignedIn,
+    from: ClientAddress,
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
     let user = caller.user;
@@ -53,6 +56,7 @@ pub(crate) async fn change_password(
         .change_password(user.id, caller.session_id, &seen_hash, &hash, now)
         .await?;
     if is_changed {
+        notices::tell(&state, &user, Notice::PasswordChanged, from);
         Ok(StatusCode::NO_CONTENT)
     } else {
         // Somebody was faster, and the given one is the password no more.

@@ -1,0 +1,10 @@
+//! The services that the operator names in the settings: a mail server, identity providers.
+//!
+//! Nothing here is asked for by tenants: what they reach goes through `vedette-egress`. Each service
+//! implements a trait of `vedette-api`.
+
+mod mail;
+mod provider;
+
+pub use mail::{MailSettingsError, SmtpMailer};
+pub use provider::{HttpProviderClient, HttpProviderClientError};
