@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::Semaphore;
 use vedette_core::script::TIMEOUT_SECONDS;
 
 /// A larger transaction holds the locks of its slots for long and gains nothing.
 const MAX_RECORD_BATCH: usize = 5_000;
+/// More places than any machine has use for.
+const MAX_CONCURRENCY: usize = 1_000_000;
 /// How a scheduler works. The default suits one node of two cores.
 #[derive(Debug, Clone)]
 pub struct SchedulerConfig {
     /// Most runs at one time, scheduled and manual together; at least 1.
+    ///
+    /// One organization gets at most three quarters of them, and less while others have many, so that there
+    /// are always some for who comes next.
     pub concurrency: usize,
+    /// Most runs of one organization at one time.
+    pub concurrent_runs: usize,
     /// Time between two looks into the database.
     pub tick: Duration,
     /// Slots that fall due within this time are claimed. More than a tick, so that a slot is
@@ -38,6 +44,7 @@ impl Default for SchedulerConfig {
     fn default() -> Self {
         Self {
             concurrency: 64,
+            concurrent_runs: usize::MAX,
             tick: Duration::from_secs(1),
             look_ahead: Duration::from_millis(1_500),
             run_grace: Duration::from_secs(5),
@@ -53,7 +60,8 @@ impl Default for SchedulerConfig {
 impl SchedulerConfig {
     /// With values that a loop or a channel cannot have replaced by the nearest that it can.
     pub(crate) fn within_bounds(mut self) -> Self {
-        self.concurrency = self.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        self.concurrency = self.concurrency.clamp(1, MAX_CONCURRENCY);
+        self.concurrent_runs = self.concurrent_runs.max(1);
         self.tick = self.tick.max(Duration::from_millis(1));
         self.record_batch = self.record_batch.clamp(1, MAX_RECORD_BATCH);
         self

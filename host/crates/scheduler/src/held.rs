@@ -59,6 +59,10 @@ impl HeldSlot {
         self.claimed.scheduled_at
     }
 
+    pub(crate) const fn org_id(&self) -> OrgId {
+        self.claimed.org_id
+    }
+
     pub(crate) const fn lease(&self) -> SlotLease {
         SlotLease {
             script_id: self.claimed.script_id,

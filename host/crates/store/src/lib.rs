@@ -103,7 +103,7 @@ pub fn all_sql() -> Vec<&'static str> {
         scripts::ALL_SQL,
         second_factors::ALL_SQL,
         sessions::ALL_SQL,
-        slots::ALL_SQL,
+        &slots::all_sql(),
         templates::ALL_SQL,
         user_administration::ALL_SQL,
         &variables::all_sql(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod drain;
+mod fairness;
 mod faults;
 mod nodes;
 mod overload;

@@ -11,6 +11,7 @@ mod component_queue;
 mod components;
 mod connect;
 mod executions;
+mod fair_claims;
 mod foreign_hands;
 mod leaving;
 mod passwords;
@@ -149,6 +150,8 @@ fn claim_at(now: DateTime<Utc>) -> ClaimRequest {
         lease: TimeDelta::seconds(60),
         owner: "node".to_owned(),
         limit: 1_000,
+        most_of_one: None,
+        skip: Vec::new(),
     }
 }
 
