@@ -13,6 +13,7 @@ use config::{Environment, File, FileFormat};
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Deserializer};
 use url::Url;
+use vedette_core::Quota;
 use vedette_sandbox::Sandbox;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -29,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
+    pub(crate) quotas: Quotas,
     pub(crate) retention: Retention,
     pub(crate) log: Log,
 }
@@ -159,6 +161,19 @@ pub(crate) struct Scheduler {
     pub(crate) least_interval_seconds: u32,
 }
 
+/// What an organization may have that has no quotas of its own; 0: any number.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quotas {
+    scripts: u64,
+    concurrent_runs: u64,
+    fuel_per_day: u64,
+    fetches_per_day: u64,
+    stored_bytes: u64,
+    members: u64,
+    projects: u64,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
@@ -245,6 +260,27 @@ impl Config {
             return Ok(());
         }
         bail!("settings: {}", problems.join("; "));
+    }
+
+    /// The quotas of organizations that have none of their own.
+    pub(crate) fn quotas(&self) -> vedette_core::Quotas {
+        let mut quotas = vedette_core::Quotas::default();
+        for (quota, value) in [
+            (Quota::Scripts, self.quotas.scripts),
+            (
+                Quota::LeastIntervalSeconds,
+                self.scheduler.least_interval_seconds.into(),
+            ),
+            (Quota::ConcurrentRuns, self.quotas.concurrent_runs),
+            (Quota::FuelPerDay, self.quotas.fuel_per_day),
+            (Quota::FetchesPerDay, self.quotas.fetches_per_day),
+            (Quota::StoredBytes, self.quotas.stored_bytes),
+            (Quota::Members, self.quotas.members),
+            (Quota::Projects, self.quotas.projects),
+        ] {
+            quotas.set(quota, value);
+        }
+        quotas
     }
 
     /// The address of the database.

@@ -3,7 +3,7 @@
 
 CREATE TABLE organization_quotas (
     org_id UUID PRIMARY KEY REFERENCES organizations (id) ON DELETE CASCADE,
-    -- NULL: as the installation has it; in the three numbers of a day and of bytes, 0 is none at all.
+    -- NULL: as the installation has it. 0 is any number, but of the least interval and the weight.
     scripts BIGINT,
     least_interval_seconds BIGINT,
     concurrent_runs BIGINT,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
 use ipnet::IpNet;
-use vedette_core::Clock;
+use vedette_core::{Clock, Quotas};
 use vedette_store::Store;
 
 use crate::{
@@ -29,16 +29,14 @@ pub enum Registration {
 pub struct ApiConfig {
     /// Who may register.
     pub registration: Registration,
-    /// Least distance of two runs of a script, in seconds.
-    pub least_interval_seconds: u32,
+    /// What organizations may have that have no quotas of their own.
+    pub quotas: Quotas,
     /// How long an access token is good.
     pub access_token_lifetime: TimeDelta,
     /// How long a session lives without being refreshed.
     pub session_lifetime: TimeDelta,
     /// Largest component, in bytes. Monitors in Python have 18 MB.
     pub component_bytes: usize,
-    /// Bytes of all components of an organization.
-    pub component_stored_bytes: u64,
     /// Components of an organization that may wait to be compiled.
     pub component_queue: u64,
     /// Proxies whose word about their clients is taken.
@@ -56,11 +54,10 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             registration: Registration::Invite,
-            least_interval_seconds: 10,
+            quotas: Quotas::default(),
             access_token_lifetime: TimeDelta::minutes(15),
             session_lifetime: TimeDelta::days(30),
             component_bytes: 32 * 1024 * 1024,
-            component_stored_bytes: 1024 * 1024 * 1024,
             component_queue: 20,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
@@ -97,7 +94,7 @@ impl ApiState {
         config: ApiConfig,
     ) -> Self {
         Self {
-            store,
+            store: store.with_quotas(config.quotas),
             engine,
             attempts: Attempts::new(clock.clone()),
             request_rate: RequestRate::new(config.requests_per_minute, clock.clone()),

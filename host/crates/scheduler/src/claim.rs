@@ -35,7 +35,7 @@ pub(crate) async fn claim_slots(
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => break,
-            _ = tick.tick() => {}
+            _ = tick.tick() => shared.read_limits().await,
             () = shared.claim_now.notified() => {}
         }
         match claim_all(&shared, absent_until, &claimed).await {

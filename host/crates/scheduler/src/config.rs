@@ -17,8 +17,6 @@ pub struct SchedulerConfig {
     /// One organization gets at most three quarters of them, and less while others have many, so that there
     /// are always some for who comes next.
     pub concurrency: usize,
-    /// Most runs of one organization at one time.
-    pub concurrent_runs: usize,
     /// Time between two looks into the database.
     pub tick: Duration,
     /// Slots that fall due within this time are claimed. More than a tick, so that a slot is
@@ -44,7 +42,6 @@ impl Default for SchedulerConfig {
     fn default() -> Self {
         Self {
             concurrency: 64,
-            concurrent_runs: usize::MAX,
             tick: Duration::from_secs(1),
             look_ahead: Duration::from_millis(1_500),
             run_grace: Duration::from_secs(5),
@@ -61,7 +58,6 @@ impl SchedulerConfig {
     /// With values that a loop or a channel cannot have replaced by the nearest that it can.
     pub(crate) fn within_bounds(mut self) -> Self {
         self.concurrency = self.concurrency.clamp(1, MAX_CONCURRENCY);
-        self.concurrent_runs = self.concurrent_runs.max(1);
         self.tick = self.tick.max(Duration::from_millis(1));
         self.record_batch = self.record_batch.clamp(1, MAX_RECORD_BATCH);
         self

@@ -111,8 +111,14 @@ impl Dispatcher {
         }
         let now = self.shared.clock.now();
         while let Some(slot) = self.heap.pop_due(now) {
-            self.queue
-                .push(slot.org_id(), Waiting::Slot(Box::new(slot)));
+            let fate = slot.fate(now);
+            let used_up = self.shared.used_up(slot.org_id(), now);
+            match (fate, used_up) {
+                (Fate::Run, Some(quota)) => self.settle(slot, Fate::Refused(quota), now),
+                _ => self
+                    .queue
+                    .push(slot.org_id(), Waiting::Slot(Box::new(slot))),
+            }
         }
         let shared = Arc::clone(&self.shared);
         while let Some((waiting, charge)) = self.queue.next(|org| shared.share(org)) {
@@ -170,6 +176,13 @@ impl Dispatcher {
                 self.shared
                     .runs
                     .spawn(async move { shared.record(missed).await });
+            }
+            Fate::Refused(quota) => {
+                let id = ExecutionId::generate(&*shared.clock);
+                let refused = slot.into_refused(id, now, quota);
+                self.shared
+                    .runs
+                    .spawn(async move { shared.record(refused).await });
             }
             Fate::HandBack | Fate::Run => {
                 let leases = vec![slot.lease()];

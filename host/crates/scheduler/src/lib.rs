@@ -26,6 +26,7 @@ mod handle;
 mod held;
 mod household;
 mod ledger;
+mod limits;
 mod places;
 mod record;
 mod run;

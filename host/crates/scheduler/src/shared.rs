@@ -2,18 +2,19 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::{Notify, broadcast, mpsc},
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vedette_core::{Clock, OrgId};
+use vedette_core::{Clock, OrgId, Quota};
 use vedette_store::{SlotLease, Store, StoreError};
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     fair_queue::Share,
     held::Finished,
     ledger::{Ledger, NextClaim},
+    limits::Limits,
     places::ByHand,
     runner::{FinishedRun, Runner},
 };
@@ -64,6 +66,7 @@ pub(crate) struct Shared {
     /// Claimed slots that may wait for a place.
     queue: usize,
     held: Mutex<Ledger>,
+    limits: RwLock<Limits>,
 }
 
 /// The ends of channels that the scheduler's own tasks read.
@@ -109,6 +112,7 @@ impl Shared {
             // A quarter more than what one organization alone is to have.
             queue: queue + queue / 3,
             held: Mutex::default(),
+            limits: RwLock::new(Limits::new(store.default_quotas())),
             store,
             runner,
             clock,
@@ -118,11 +122,27 @@ impl Shared {
     }
 
     /// What an organization may have of the places.
-    pub(crate) fn share(&self, _org: OrgId) -> Share {
-        Share {
-            weight: 1,
-            most: self.config.concurrent_runs,
+    pub(crate) fn share(&self, org: OrgId) -> Share {
+        self.limits().share(org)
+    }
+
+    /// The quota of a day that an organization has used up.
+    pub(crate) fn used_up(&self, org: OrgId, now: DateTime<Utc>) -> Option<Quota> {
+        self.limits().used_up(org, now)
+    }
+
+    /// Reads the quotas anew. Those of before stay when the database does not answer.
+    pub(crate) async fn read_limits(&self) {
+        match in_time(Limits::read(&self.store, self.clock.now())).await {
+            Ok(limits) => {
+                *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+            }
+            Err(error) => tracing::debug!(%error, "the quotas cannot be read"),
         }
+    }
+
+    fn limits(&self) -> RwLockReadGuard<'_, Limits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What to claim next, of all or of those who hold few: enough for the free places and for the queue.

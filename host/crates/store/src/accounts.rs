@@ -165,7 +165,7 @@ impl Store {
                 .await
                 .map_err(|error| conflict(error, "email"))?;
             let org = if let Some(token) = new.invitation {
-                use_invitation!(tx, token, new.id, &new.email, new.created_at)
+                use_invitation!(self, tx, token, new.id, &new.email, new.created_at)
             } else {
                 insert_organization!(
                     tx, new.org_id, &new.username, new.project_id, new.id, new.created_at

@@ -11,6 +11,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use vedette_core::Quotas;
+
 use crate::{StoreError, Vault};
 
 /// Connections for reading; writing has exactly one, because SQLite has one writer.
@@ -25,6 +27,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Store {
     pub(crate) db: Db,
     pub(crate) vault: Vault,
+    /// Of organizations that have none of their own.
+    pub(crate) quotas: Quotas,
 }
 
 #[derive(Debug, Clone)]
@@ -112,7 +116,8 @@ impl Store {
             }
         };
         let vault = Vault::empty();
-        Ok(Self { db, vault })
+        let quotas = Quotas::default();
+        Ok(Self { db, vault, quotas })
     }
 
     /// The same database, with the master keys for its secrets.

@@ -71,6 +71,8 @@ pub(crate) const TAKE_INVITATION: &str = "SELECT invitations.id, invitations.org
     AND (email IS NULL OR LOWER(email) = LOWER($3))";
 pub(crate) const DELETE_INVITATION: &str = "DELETE FROM invitations WHERE id = $1";
 const EMAIL_OF: &str = "SELECT email FROM users WHERE id = $1 AND NOT is_disabled";
+pub(crate) const IS_MEMBER: &str =
+    "SELECT COUNT(*) FROM memberships WHERE org_id = $1 AND user_id = $2";
 const IS_OPEN: &str = "SELECT COUNT(*) FROM invitations WHERE token_hash = $1 AND expires_at > $2";
 
 #[cfg(feature = "testing")]
@@ -84,6 +86,7 @@ pub(crate) const ALL_SQL: &[&str] = &[
     DELETE_INVITATION,
     EMAIL_OF,
     IS_OPEN,
+    IS_MEMBER,
 ];
 
 #[derive(FromRow)]
@@ -125,7 +128,7 @@ pub(crate) struct Taken {
 /// Uses an invitation up: its user belongs to the organization. Gives the organization; without one
 /// the transaction ends with [`StoreError::InvitationInvalid`].
 macro_rules! use_invitation {
-    ($tx:ident, $token:expr, $user:expr, $email:expr, $now:expr) => {{
+    ($store:expr, $tx:ident, $token:expr, $user:expr, $email:expr, $now:expr) => {{
         let taken: Option<$crate::invitations::Taken> =
             sqlx::query_as($crate::invitations::TAKE_INVITATION)
                 .bind($token.as_slice())
@@ -142,6 +145,20 @@ macro_rules! use_invitation {
             .rows_affected();
         if used == 0 {
             return Err(StoreError::InvitationInvalid);
+        }
+        let is_member: i64 = sqlx::query_scalar($crate::invitations::IS_MEMBER)
+            .bind(taken.org_id)
+            .bind($user.as_uuid())
+            .fetch_one(&mut *$tx)
+            .await?;
+        if is_member == 0 {
+            $crate::quotas::check_quota!(
+                $store,
+                $tx,
+                taken.org_id,
+                vedette_core::Quota::Members,
+                $crate::quotas::COUNT_MEMBERS
+            );
         }
         sqlx::query(INSERT_MEMBERSHIP)
             .bind(taken.org_id)
@@ -276,7 +293,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             let email = email.ok_or(StoreError::InvitationInvalid)?;
-            use_invitation!(tx, token_hash, user, &email, now)
+            use_invitation!(self, tx, token_hash, user, &email, now)
         }))
     }
 }

@@ -26,6 +26,7 @@ mod password_resets;
 mod passwords;
 mod profiles;
 mod projects;
+mod quotas;
 mod record;
 mod recordings;
 mod replaced;
@@ -62,6 +63,7 @@ pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
 pub use password_resets::NewPasswordReset;
 pub use profiles::SessionSummary;
 pub use projects::Project;
+pub use quotas::Usage;
 pub use record::{FinishedSlot, RecordResult};
 pub use roles::{Deleted, Role, RoleContent, built_in_role_id};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
@@ -96,6 +98,7 @@ pub fn all_sql() -> Vec<&'static str> {
         projects::ALL_SQL,
         password_resets::ALL_SQL,
         passwords::ALL_SQL,
+        quotas::ALL_SQL,
         profiles::ALL_SQL,
         recordings::ALL_SQL,
         retention::ALL_SQL,

@@ -17,6 +17,7 @@ mod matrix;
 mod members;
 mod organizations;
 mod profile;
+mod quotas;
 mod rollback;
 mod runs;
 mod scripts;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use vedette_core::{Clock as _, ScriptId, Status, SystemClock};
+use vedette_core::{Clock as _, Quota, Quotas, ScriptId, Status, SystemClock};
 use vedette_scheduler::SchedulerConfig;
 use vedette_store::{ScriptChange, Store, both_databases};
 
@@ -96,7 +96,9 @@ async fn what_waits_of_one_organization_keeps_nobody_out(store: Store) {
 }
 
 async fn no_organization_has_more_than_its_runs(store: Store) {
-    let world = World::new(store).await;
+    let mut quotas = Quotas::default();
+    quotas.set(Quota::ConcurrentRuns, 3);
+    let world = World::new(store.with_quotas(quotas)).await;
     let other = world.another("eve").await;
     let due = SystemClock.now();
     for _ in 0..20 {
@@ -106,7 +108,6 @@ async fn no_organization_has_more_than_its_runs(store: Store) {
     let witness = Arc::new(Witness::new());
     let config = SchedulerConfig {
         concurrency: 16,
-        concurrent_runs: 3,
         ..SchedulerConfig::default()
     };
     let scheduler = start_with(&world.store, &witness, config);

@@ -7,6 +7,7 @@ mod fairness;
 mod faults;
 mod nodes;
 mod overload;
+mod quotas;
 mod runs;
 mod timing;
 mod witness;

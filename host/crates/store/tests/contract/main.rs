@@ -16,6 +16,7 @@ mod foreign_hands;
 mod leaving;
 mod passwords;
 mod profiles;
+mod quotas;
 mod races;
 mod recordings;
 mod schema;
