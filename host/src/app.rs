@@ -172,6 +172,9 @@ fn api_config(config: &Config) -> ApiConfig {
             RegistrationSetting::Closed => Registration::Closed,
         },
         quotas: config.quotas(),
+        metrics_token: Some(config.metrics.token.clone())
+            .filter(|token| !token.is_empty())
+            .map(Into::into),
         trusted_proxies: config.server.trusted_proxies.clone(),
         cors_origins: origins.map(|origin| origin.0.clone()).collect(),
         requests_per_minute: config.server.requests_per_minute,

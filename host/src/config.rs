@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) scheduler: Scheduler,
     pub(crate) quotas: Quotas,
     pub(crate) retention: Retention,
+    pub(crate) metrics: Metrics,
     pub(crate) log: Log,
 }
 
@@ -180,6 +181,22 @@ pub(crate) struct Retention {
     pub(crate) executions_days: u32,
 }
 
+/// Shortest token of `/metrics` that nobody guesses.
+const LEAST_TOKEN_CHARS: usize = 16;
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) token: String,
+}
+
+/// Whoever has it reads the numbers.
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics { token: … }")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -254,6 +271,12 @@ impl Config {
         }
         if self.scheduler.least_interval_seconds == 0 {
             problems.push("scheduler.least_interval_seconds must be at least 1".to_owned());
+        }
+        let token = self.metrics.token.chars().count();
+        if (1..LEAST_TOKEN_CHARS).contains(&token) {
+            problems.push(format!(
+                "metrics.token must have at least {LEAST_TOKEN_CHARS} characters"
+            ));
         }
         problems.extend(self.database.problem().map(str::to_owned));
         if problems.is_empty() {

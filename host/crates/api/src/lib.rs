@@ -16,6 +16,7 @@ mod health;
 mod json;
 mod link_token;
 mod manual_runs;
+mod metrics;
 mod openapi;
 mod parameters;
 mod password;

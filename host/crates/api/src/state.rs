@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use secrecy::SecretString;
 use vedette_core::{Clock, Quotas};
 use vedette_store::Store;
 
 use crate::{
-    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
+    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns, metrics,
     password::Hasher, request_rate::RequestRate, uploads::Uploads,
 };
 
@@ -46,6 +47,8 @@ pub struct ApiConfig {
     /// Requests of one user in a minute, those by keys included; of an organization, four times as
     /// many. 0: any number.
     pub requests_per_minute: u32,
+    /// What Prometheus sends to `/metrics`; `None`: there is no such page, and nothing is recorded.
+    pub metrics_token: Option<SecretString>,
     /// Compiling for an organization in an hour, in milliseconds of a core.
     pub component_compile_ms_per_hour: u64,
 }
@@ -62,6 +65,7 @@ impl Default for ApiConfig {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             requests_per_minute: 3_000,
+            metrics_token: None,
             component_compile_ms_per_hour: 1_200_000,
         }
     }
@@ -93,6 +97,9 @@ impl ApiState {
         seals: Arc<dyn SealBox>,
         config: ApiConfig,
     ) -> Self {
+        if config.metrics_token.is_some() {
+            metrics::begin();
+        }
         Self {
             store: store.with_quotas(config.quotas),
             engine,

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use chrono::{DateTime, Utc};
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use vedette_core::MissedReason;
 use vedette_store::{ClaimRequest, ClaimedSlot, StoreError};
@@ -14,6 +14,7 @@ use crate::{
     config::to_delta,
     held::HeldSlot,
     ledger::{Ledger, NextClaim},
+    measures,
     shared::{Alarm, Shared, in_time},
 };
 
@@ -119,7 +120,9 @@ async fn claim(
         most_of_one: next.most_of_one.map(to_u32),
         skip: next.skip,
     };
+    let began = Instant::now();
     let slots = in_time(shared.store.claim_due(&request)).await?;
+    measures::claim(request.most_of_one.is_some(), began.elapsed());
     let is_full = slots.len() >= next.limit;
     for slot in &slots {
         shared.take_up(slot.org_id);

@@ -19,6 +19,7 @@ use crate::{
     due_heap::DueHeap,
     fair_queue::{Charge, FairQueue},
     held::{Fate, HeldSlot},
+    measures,
     places::{ByHand, Ended, Place, Waiting},
     run::run_slot,
     shared::{Alarm, Shared},
@@ -147,7 +148,8 @@ impl Dispatcher {
         }
         let free = self.queue.free_places();
         shared.free_places.store(free, Ordering::Release);
-        shared.waiting.store(self.queue.len(), Ordering::Relaxed);
+        let (length, places) = (self.queue.len(), shared.config.concurrency);
+        measures::places(length, places.saturating_sub(free), places);
     }
 
     /// Settles slots that became hopeless while they waited for a place.

@@ -8,13 +8,14 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use vedette_core::{Clock, ErrorClass, Outcome};
-use vedette_store::Store;
+use vedette_store::{Store, Trigger};
 
 use crate::{
     claim::claim_slots,
     config::SchedulerConfig,
     dispatch::Dispatcher,
     household::keep_house,
+    measures,
     places::ByHand,
     record::Recorder,
     run::supervise,
@@ -109,6 +110,7 @@ impl SchedulerHandle {
                 outcome: Outcome::missed(""),
             };
             let outcome = supervise(shared, request, Arc::new(place)).await?;
+            measures::execution(Trigger::Manual, None, news.executed_at, &outcome);
             if shared.news.receiver_count() > 0 {
                 news.outcome = outcome.clone();
                 // The last watcher may have left just now.

@@ -27,6 +27,7 @@ mod held;
 mod household;
 mod ledger;
 mod limits;
+mod measures;
 mod places;
 mod record;
 mod run;

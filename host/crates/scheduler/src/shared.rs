@@ -42,8 +42,6 @@ pub(crate) struct Shared {
     pub(crate) config: SchedulerConfig,
     /// Places for runs that are free, as the dispatcher saw it last.
     pub(crate) free_places: AtomicUsize,
-    /// What is due and waits for a place, by the dispatcher too.
-    pub(crate) waiting: AtomicUsize,
     /// Asks the dispatcher for a place; a run by hand waits as slots do.
     pub(crate) by_hand: mpsc::UnboundedSender<ByHand>,
     /// Runs, and everything else that must have ended before the last record is written.
@@ -98,7 +96,6 @@ impl Shared {
         };
         let shared = Self {
             free_places: AtomicUsize::new(config.concurrency),
-            waiting: AtomicUsize::new(0),
             by_hand,
             runs: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -15,6 +15,7 @@ mod http;
 mod isolation;
 mod matrix;
 mod members;
+mod metrics;
 mod organizations;
 mod profile;
 mod quotas;
