@@ -36,7 +36,11 @@ pub(crate) async fn claim_slots(
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => break,
-            _ = tick.tick() => shared.read_limits().await,
+            _ = tick.tick() => {
+                // The end does not wait for a database that does not answer.
+                let reading = shared.read_limits();
+                let _: Option<()> = shared.stop.run_until_cancelled(reading).await;
+            }
             () = shared.claim_now.notified() => {}
         }
         match claim_all(&shared, absent_until, &claimed).await {
