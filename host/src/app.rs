@@ -65,7 +65,8 @@ impl App {
         let store = Store::connect(&config.database_url())
             .await
             .context("the database cannot be opened (database.url)")?
-            .with_vault(vault);
+            .with_vault(vault)
+            .with_quotas(config.quotas());
         store.migrate().await?;
         store
             .check_master_keys()
@@ -188,7 +189,10 @@ fn api_config(config: &Config) -> ApiConfig {
             RegistrationSetting::Invite => Registration::Invite,
             RegistrationSetting::Closed => Registration::Closed,
         },
-        least_interval_seconds: config.scheduler.least_interval_seconds,
+        quotas: config.quotas(),
+        metrics_token: Some(config.metrics.token.clone())
+            .filter(|token| !token.is_empty())
+            .map(Into::into),
         trusted_proxies: config.server.trusted_proxies.clone(),
         cors_origins: origins.map(|origin| origin.0.clone()).collect(),
         requests_per_minute: config.server.requests_per_minute,

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 use vedette_api::OidcProvider;
+use vedette_core::Quota;
 use vedette_sandbox::Sandbox;
 use vedette_services::{MailSettingsError, SmtpMailer};
 
@@ -35,8 +36,10 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
+    pub(crate) quotas: Quotas,
     pub(crate) retention: Retention,
     pub(crate) audit: Audit,
+    pub(crate) metrics: Metrics,
     pub(crate) log: Log,
 }
 
@@ -281,6 +284,19 @@ pub(crate) struct Scheduler {
     pub(crate) least_interval_seconds: u32,
 }
 
+/// What an organization may have that has no quotas of its own; 0: any number.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quotas {
+    scripts: u64,
+    concurrent_runs: u64,
+    fuel_per_day: u64,
+    fetches_per_day: u64,
+    stored_bytes: u64,
+    members: u64,
+    projects: u64,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
@@ -291,6 +307,22 @@ pub(crate) struct Retention {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Audit {
     checkpoint_file: PathBuf,
+}
+
+/// Shortest token of `/metrics` that nobody guesses.
+const LEAST_TOKEN_CHARS: usize = 16;
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) token: String,
+}
+
+/// Whoever has it reads the numbers.
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics { token: … }")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -368,6 +400,12 @@ impl Config {
         if self.scheduler.least_interval_seconds == 0 {
             problems.push("scheduler.least_interval_seconds must be at least 1".to_owned());
         }
+        let token = self.metrics.token.chars().count();
+        if (1..LEAST_TOKEN_CHARS).contains(&token) {
+            problems.push(format!(
+                "metrics.token must have at least {LEAST_TOKEN_CHARS} characters"
+            ));
+        }
         problems.extend(self.database.problem().map(str::to_owned));
         problems.extend(self.server.tls.problem().map(str::to_owned));
         problems.extend(self.server.public_url().err().map(str::to_owned));
@@ -397,6 +435,27 @@ impl Config {
         } else {
             self.audit.checkpoint_file.clone()
         }
+    }
+
+    /// The quotas of organizations that have none of their own.
+    pub(crate) fn quotas(&self) -> vedette_core::Quotas {
+        let mut quotas = vedette_core::Quotas::default();
+        for (quota, value) in [
+            (Quota::Scripts, self.quotas.scripts),
+            (
+                Quota::LeastIntervalSeconds,
+                self.scheduler.least_interval_seconds.into(),
+            ),
+            (Quota::ConcurrentRuns, self.quotas.concurrent_runs),
+            (Quota::FuelPerDay, self.quotas.fuel_per_day),
+            (Quota::FetchesPerDay, self.quotas.fetches_per_day),
+            (Quota::StoredBytes, self.quotas.stored_bytes),
+            (Quota::Members, self.quotas.members),
+            (Quota::Projects, self.quotas.projects),
+        ] {
+            quotas.set(quota, value);
+        }
+        quotas
     }
 
     /// The address of the database.

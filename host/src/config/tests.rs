@@ -88,6 +88,9 @@ fn what_is_not_a_setting_is_named() {
             "[scheduler]\nleast_interval_seconds = 0",
             "least_interval_seconds",
         ),
+        ("[quotas]\nscripts = -1", "scripts"),
+        ("[quotas]\nchannels = 3", "channels"),
+        ("[metrics]\ntoken = \"short\"", "metrics.token"),
     ] {
         let error = format!("{:#}", load(file).expect_err(file));
         assert!(error.contains(name), "{file}: {error}");
@@ -156,6 +159,19 @@ fn identity_providers_are_named_by_their_tables() {
         assert!(error.contains(name), "{file}: {error}");
         assert!(!error.contains("hidden"), "{error}");
     }
+}
+
+#[test]
+fn quotas_are_what_the_settings_say() {
+    let config = load("[quotas]\nscripts = 7\n[scheduler]\nleast_interval_seconds = 5").unwrap();
+    let mut expected = vedette_core::Quotas::default();
+    assert_eq!(load("").unwrap().quotas(), expected);
+    expected.set(Quota::Scripts, 7);
+    expected.set(Quota::LeastIntervalSeconds, 5);
+    assert_eq!(config.quotas(), expected);
+    let token = "[metrics]\ntoken = \"0123456789abcdef\"";
+    let shown = format!("{:?}", load(token).unwrap());
+    assert!(!shown.contains("0123456789abcdef"), "{shown}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod json;
 mod link_token;
 mod mail;
 mod manual_runs;
+mod metrics;
 mod notices;
 mod oidc;
 mod openapi;

@@ -9,11 +9,14 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use vedette_core::{ComponentRefusal, ErrorClass, Permission, ScheduleError, ScriptError};
+use vedette_core::{ComponentRefusal, ErrorClass, Permission, Quota, ScheduleError, ScriptError};
 use vedette_store::StoreError;
 
 /// Media type of every error.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Seconds after which to try again when something has to be deleted first.
+const RETRY_QUOTA: u16 = 3_600;
 
 /// A field at fault.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -260,6 +263,32 @@ impl Problem {
         }
     }
 
+    /// 429: the organization has as many as it may have.
+    pub(crate) fn quota(quota: Quota, limit: u64) -> Self {
+        let name = quota.as_str();
+        let remedy = match quota {
+            Quota::Members => "remove a member",
+            Quota::Scripts => "delete one",
+            _ => "delete some",
+        };
+        let detail = format!(
+            "the organization has as many as its quota `{name}` allows, {limit}; {remedy}, or ask an \
+             administrator of the installation for more"
+        );
+        Self::quota_exceeded(detail, RETRY_QUOTA)
+    }
+
+    /// 429: nothing runs any more on this day.
+    pub(crate) fn used_up(quota: Quota, limit: u64, wait: chrono::TimeDelta) -> Self {
+        let name = quota.as_str();
+        let detail = format!(
+            "the organization has used up its quota `{name}` of {limit}; it begins anew at midnight (UTC), \
+             or ask an administrator of the installation for more"
+        );
+        let seconds = wait.num_seconds().clamp(1, i64::from(u16::MAX));
+        Self::quota_exceeded(detail, u16::try_from(seconds).unwrap_or(u16::MAX))
+    }
+
     /// 429: guesses, and the same whether there is anything to guess.
     pub(crate) fn too_many_attempts(wait: chrono::TimeDelta) -> Self {
         // Rounded up, so that an attempt after that time is let in.
@@ -393,6 +422,7 @@ impl From<StoreError> for Problem {
                 "/project_id",
                 "there is no such project",
             )]),
+            StoreError::QuotaExceeded { quota, limit } => Self::quota(quota, limit),
             StoreError::RegistrationClosed => Self::forbidden(
                 "registration is closed here; ask the administrator for an invitation",
             ),

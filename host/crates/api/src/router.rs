@@ -28,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     ApiState,
     extract::MAX_BODY_BYTES,
-    openapi as pages,
+    metrics, openapi as pages,
     problem::{PROBLEM_JSON, Problem, ProblemBody},
     reset_page, routes,
 };
@@ -123,13 +123,15 @@ pub fn router(state: ApiState) -> Router {
     let router = router
         .merge(pages::router(&described(document)))
         .merge(reset_page::router())
+        .merge(metrics::router())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(state)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(
             |_: Box<dyn std::any::Any + Send>| Problem::panicked().into_response(),
-        ));
+        ))
+        .layer(middleware::from_fn(metrics::count_request));
     let router = if origins.is_empty() {
         router
     } else {

@@ -75,6 +75,11 @@ fn organizations() -> OpenApiRouter<ApiState> {
             v1::organizations::update::update_organization,
             v1::organizations::delete::delete_organization
         ))
+        .routes(routes!(v1::organizations::usage::get_usage))
+        .routes(routes!(
+            v1::quotas::get::get_quotas,
+            v1::quotas::update::set_quotas
+        ))
         .routes(routes!(v1::organizations::transfer::transfer_organization))
         .routes(routes!(v1::members::list::list_members))
         .routes(routes!(

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use secrecy::SecretString;
 use url::Url;
-use vedette_core::Clock;
+use vedette_core::{Clock, Quotas};
 use vedette_store::Store;
 
 use crate::{
     Mailer, OidcProvider, ProviderClient, ScriptEngine, SealBox, TokenKeys, attempts::Attempts,
-    mail::Outbox, manual_runs::ManualRuns, oidc::Provider, password::Hasher,
+    mail::Outbox, manual_runs::ManualRuns, metrics, oidc::Provider, password::Hasher,
     request_rate::RequestRate, uploads::Uploads,
 };
 
@@ -31,16 +32,14 @@ pub enum Registration {
 pub struct ApiConfig {
     /// Who may register.
     pub registration: Registration,
-    /// Least distance of two runs of a script, in seconds.
-    pub least_interval_seconds: u32,
+    /// What organizations may have that have no quotas of their own.
+    pub quotas: Quotas,
     /// How long an access token is good.
     pub access_token_lifetime: TimeDelta,
     /// How long a session lives without being refreshed.
     pub session_lifetime: TimeDelta,
     /// Largest component, in bytes. Monitors in Python have 18 MB.
     pub component_bytes: usize,
-    /// Bytes of all components of an organization.
-    pub component_stored_bytes: u64,
     /// Components of an organization that may wait to be compiled.
     pub component_queue: u64,
     /// Proxies whose word about their clients is taken.
@@ -50,6 +49,8 @@ pub struct ApiConfig {
     /// Requests of one user in a minute, those by keys included; of an organization, four times as
     /// many. 0: any number.
     pub requests_per_minute: u32,
+    /// What Prometheus sends to `/metrics`; `None`: there is no such page, and nothing is recorded.
+    pub metrics_token: Option<SecretString>,
     /// Compiling for an organization in an hour, in milliseconds of a core.
     pub component_compile_ms_per_hour: u64,
 }
@@ -58,15 +59,15 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             registration: Registration::Invite,
-            least_interval_seconds: 10,
+            quotas: Quotas::default(),
             access_token_lifetime: TimeDelta::minutes(15),
             session_lifetime: TimeDelta::days(30),
             component_bytes: 32 * 1024 * 1024,
-            component_stored_bytes: 1024 * 1024 * 1024,
             component_queue: 20,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             requests_per_minute: 3_000,
+            metrics_token: None,
             component_compile_ms_per_hour: 1_200_000,
         }
     }
@@ -102,8 +103,11 @@ impl ApiState {
         seals: Arc<dyn SealBox>,
         config: ApiConfig,
     ) -> Self {
+        if config.metrics_token.is_some() {
+            metrics::begin();
+        }
         Self {
-            store,
+            store: store.with_quotas(config.quotas),
             engine,
             attempts: Attempts::new(clock.clone()),
             request_rate: RequestRate::new(config.requests_per_minute, clock.clone()),

@@ -11,6 +11,7 @@ pub mod component;
 pub mod ids;
 pub mod outcome;
 pub mod permission;
+pub mod quota;
 pub mod schedule;
 pub mod script;
 pub mod slot;
@@ -30,6 +31,7 @@ pub use outcome::{
     StepKind, Verdict,
 };
 pub use permission::{BuiltInRole, Permission, PermissionSet, UnknownPermission};
+pub use quota::{DayUsage, OwnQuotas, Quota, Quotas};
 pub use schedule::{Schedule, ScheduleError};
 pub use script::{Program, ProgramKind, ScriptError, SourceLanguage};
 pub use slot::MissedReason;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use chrono::{DateTime, Utc};
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use vedette_core::MissedReason;
 use vedette_store::{ClaimRequest, ClaimedSlot, StoreError};
@@ -13,11 +13,10 @@ use vedette_store::{ClaimRequest, ClaimedSlot, StoreError};
 use crate::{
     config::to_delta,
     held::HeldSlot,
+    ledger::{Ledger, NextClaim},
+    measures,
     shared::{Alarm, Shared, in_time},
 };
-
-/// Most slots of one statement.
-const MAX_CLAIM: usize = 1_000;
 
 /// Claims until told to stop; the receiver's end tells that no claim is under way any more.
 pub(crate) async fn claim_slots(
@@ -37,7 +36,11 @@ pub(crate) async fn claim_slots(
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => break,
-            _ = tick.tick() => {}
+            _ = tick.tick() => {
+                // The end does not wait for a database that does not answer.
+                let reading = shared.read_limits();
+                let _: Option<()> = shared.stop.run_until_cancelled(reading).await;
+            }
             () = shared.claim_now.notified() => {}
         }
         match claim_all(&shared, absent_until, &claimed).await {
@@ -72,35 +75,79 @@ async fn claim_all(
     claimed: &mpsc::UnboundedSender<Vec<HeldSlot>>,
 ) -> Result<(), ClaimError> {
     loop {
-        if shared.store_is_away.load(Ordering::Acquire) {
-            return Err(ClaimError::StoreIsAway);
+        let first = shared.next_claim(Ledger::first_claim);
+        let is_last = first.is_none();
+        if let Some(next) = first {
+            let skipped = !next.skip.is_empty();
+            if claim(shared, next, absent_until, claimed).await? == Claimed::Everything {
+                shared.claimed(skipped);
+                return Ok(());
+            }
         }
-        let limit = shared.room().min(MAX_CLAIM);
-        if limit == 0 {
-            shared.take_up(0, true);
-            return Ok(());
+        // There is more than fits. What is due first may be all of one organization, again and again: the
+        // others get theirs although it is due later.
+        while let Some(next) = shared.next_claim(Ledger::claim_of_few) {
+            if claim(shared, next, absent_until, claimed).await? == Claimed::Everything {
+                break;
+            }
         }
-        let request = ClaimRequest {
-            now: shared.clock.now(),
-            look_ahead: to_delta(shared.config.look_ahead),
-            lease: shared.config.lease(),
-            owner: shared.config.owner.clone(),
-            limit: u32::try_from(limit).unwrap_or(u32::MAX),
-        };
-        let slots = in_time(shared.store.claim_due(&request)).await?;
-        let (count, is_full) = (slots.len(), slots.len() >= limit);
-        shared.take_up(count, is_full);
-        let held = slots
-            .into_iter()
-            .map(|slot| hold(slot, &request, shared, absent_until));
-        if count > 0 && claimed.send(held.collect()).is_err() {
-            // The other end is gone only in a torn-down process; the leases lapse.
-            return Ok(());
-        }
-        if !is_full || shared.stop.is_cancelled() {
+        if is_last || shared.stop.is_cancelled() {
+            shared.claimed(true);
             return Ok(());
         }
     }
+}
+
+/// What a claim came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Claimed {
+    /// All that was asked for: there may be more.
+    Full,
+    Everything,
+}
+
+async fn claim(
+    shared: &Shared,
+    next: NextClaim,
+    absent_until: DateTime<Utc>,
+    claimed: &mpsc::UnboundedSender<Vec<HeldSlot>>,
+) -> Result<Claimed, ClaimError> {
+    if shared.store_is_away.load(Ordering::Acquire) {
+        return Err(ClaimError::StoreIsAway);
+    }
+    let request = ClaimRequest {
+        now: shared.clock.now(),
+        look_ahead: to_delta(shared.config.look_ahead),
+        lease: shared.config.lease(),
+        owner: shared.config.owner.clone(),
+        limit: to_u32(next.limit),
+        most_of_one: next.most_of_one.map(to_u32),
+        skip: next.skip,
+    };
+    let began = Instant::now();
+    let slots = in_time(shared.store.claim_due(&request)).await?;
+    measures::claim(request.most_of_one.is_some(), began.elapsed());
+    let is_full = slots.len() >= next.limit;
+    for slot in &slots {
+        shared.take_up(slot.org_id);
+    }
+    let held = slots
+        .into_iter()
+        .map(|slot| hold(slot, &request, shared, absent_until));
+    let held: Vec<_> = held.collect();
+    if !held.is_empty() && claimed.send(held).is_err() {
+        // The other end is gone only in a torn-down process; the leases lapse.
+        return Ok(Claimed::Everything);
+    }
+    Ok(if is_full {
+        Claimed::Full
+    } else {
+        Claimed::Everything
+    })
+}
+
+fn to_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn hold(
@@ -109,10 +156,8 @@ fn hold(
     shared: &Shared,
     absent_until: DateTime<Utc>,
 ) -> HeldSlot {
-    // Claims take the oldest first, so a slot that is later than a whole lease did not wait for
-    // a place: a node that is gone held it.
-    let was_held = request.now - slot.scheduled_at >= request.lease;
-    let late_reason = if was_held || slot.scheduled_at <= absent_until {
+    // Its lease ended by itself: a node that is gone held it.
+    let late_reason = if slot.was_held || slot.scheduled_at <= absent_until {
         MissedReason::Downtime
     } else {
         MissedReason::Overloaded

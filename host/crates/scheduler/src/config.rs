@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::Semaphore;
 use vedette_core::script::TIMEOUT_SECONDS;
 
 /// A larger transaction holds the locks of its slots for long and gains nothing.
 const MAX_RECORD_BATCH: usize = 5_000;
+/// More places than any machine has use for.
+const MAX_CONCURRENCY: usize = 1_000_000;
 /// How a scheduler works. The default suits one node of two cores.
 #[derive(Debug, Clone)]
 pub struct SchedulerConfig {
     /// Most runs at one time, scheduled and manual together; at least 1.
+    ///
+    /// One organization gets at most three quarters of them, and less while others have many, so that there
+    /// are always some for who comes next.
     pub concurrency: usize,
     /// Time between two looks into the database.
     pub tick: Duration,
@@ -53,7 +57,7 @@ impl Default for SchedulerConfig {
 impl SchedulerConfig {
     /// With values that a loop or a channel cannot have replaced by the nearest that it can.
     pub(crate) fn within_bounds(mut self) -> Self {
-        self.concurrency = self.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        self.concurrency = self.concurrency.clamp(1, MAX_CONCURRENCY);
         self.tick = self.tick.max(Duration::from_millis(1));
         self.record_batch = self.record_batch.clamp(1, MAX_RECORD_BATCH);
         self

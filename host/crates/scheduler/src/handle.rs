@@ -3,18 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Mutex, broadcast, mpsc},
+    sync::{Mutex, broadcast, mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
 use vedette_core::{Clock, ErrorClass, Outcome};
-use vedette_store::Store;
+use vedette_store::{Store, Trigger};
 
 use crate::{
     claim::claim_slots,
     config::SchedulerConfig,
     dispatch::Dispatcher,
     household::keep_house,
+    measures,
+    places::ByHand,
     record::Recorder,
     run::supervise,
     runner::{FinishedRun, RunRequest, Runner},
@@ -40,12 +42,14 @@ impl Scheduler {
         clock: Arc<dyn Clock>,
         config: SchedulerConfig,
     ) -> SchedulerHandle {
-        let (shared, outcomes) = Shared::new(store, runner, clock, config);
+        let (shared, receivers) = Shared::new(store, runner, clock, config);
         let (claimed_sender, claimed) = mpsc::unbounded_channel();
         let tasks = Tasks {
             claim: tokio::spawn(claim_slots(Arc::clone(&shared), claimed_sender)),
-            dispatch: tokio::spawn(Dispatcher::new(Arc::clone(&shared), claimed).run()),
-            record: tokio::spawn(Recorder::new(Arc::clone(&shared), outcomes).run()),
+            dispatch: tokio::spawn(
+                Dispatcher::new(Arc::clone(&shared), claimed, receivers.by_hand).run(),
+            ),
+            record: tokio::spawn(Recorder::new(Arc::clone(&shared), receivers.outcomes).run()),
             household: tokio::spawn(keep_house(Arc::clone(&shared))),
         };
         SchedulerHandle {
@@ -81,15 +85,20 @@ struct Tasks {
 }
 
 impl SchedulerHandle {
-    /// Runs a script now, as soon as there is a place: those who wait, slots included, take
-    /// turns. Answers the outcome; recording it is the caller's part.
+    /// Runs a script now, as soon as there is a place: it waits as the slots of its organization do,
+    /// behind those that are due already. Answers the outcome; recording it is the caller's part.
     ///
     /// Dropping the future gives up the run. While the scheduler ends, and when the runner
     /// panics, the outcome is `error/platform_error`.
     pub async fn run_now(&self, request: RunRequest) -> Outcome {
         let shared = &self.inner.shared;
         let run = async {
-            let place = Arc::clone(&shared.places).acquire_owned().await.ok()?;
+            let (sender, place) = oneshot::channel();
+            let org = request.org_id;
+            let asked = ByHand { org, place: sender };
+            // Both fail only when nothing begins any more.
+            shared.by_hand.send(asked).ok()?;
+            let place = place.await.ok()?;
             let mut news = FinishedRun {
                 execution_id: request.execution_id,
                 org_id: request.org_id,
@@ -101,6 +110,7 @@ impl SchedulerHandle {
                 outcome: Outcome::missed(""),
             };
             let outcome = supervise(shared, request, Arc::new(place)).await?;
+            measures::execution(Trigger::Manual, None, news.executed_at, &outcome);
             if shared.news.receiver_count() > 0 {
                 news.outcome = outcome.clone();
                 // The last watcher may have left just now.
@@ -144,7 +154,6 @@ impl SchedulerHandle {
         let shared = &self.inner.shared;
         let deadline = Instant::now() + grace;
         shared.stop.cancel();
-        shared.places.close();
         shared.runs.close();
         let Tasks {
             claim,

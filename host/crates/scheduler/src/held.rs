@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use vedette_core::{ExecutionId, MissedReason, OrgId, Outcome, ScriptVersionId};
+use vedette_core::{ErrorClass, ExecutionId, MissedReason, OrgId, Outcome, Quota, ScriptVersionId};
 use vedette_store::{ClaimedSlot, FinishedSlot, SlotLease};
 
 use crate::{config::to_delta, runner::RunRequest};
@@ -31,6 +31,8 @@ pub(crate) enum Fate {
     Run,
     /// It never ran and never will: a later slot of the same script is due already.
     Missed(MissedReason),
+    /// It does not run, because its organization has used up a quota of the day.
+    Refused(Quota),
     /// It is given back, for this or another node to claim anew.
     HandBack,
 }
@@ -57,6 +59,10 @@ impl HeldSlot {
 
     pub(crate) const fn scheduled_at(&self) -> DateTime<Utc> {
         self.claimed.scheduled_at
+    }
+
+    pub(crate) const fn org_id(&self) -> OrgId {
+        self.claimed.org_id
     }
 
     pub(crate) const fn lease(&self) -> SlotLease {
@@ -115,6 +121,33 @@ impl HeldSlot {
         now: DateTime<Utc>,
         reason: MissedReason,
     ) -> Finished {
+        let outcome = Outcome::missed(reason.message());
+        self.without_run(execution_id, now, outcome, Some(reason))
+    }
+
+    /// The record of a slot that must not run.
+    pub(crate) fn into_refused(
+        self,
+        execution_id: ExecutionId,
+        now: DateTime<Utc>,
+        quota: Quota,
+    ) -> Finished {
+        let message = format!(
+            "the organization has used up its quota `{}`, so that nothing runs until midnight (UTC); this \
+             says nothing about the target",
+            quota.as_str()
+        );
+        let outcome = Outcome::error(ErrorClass::QuotaExceeded, message);
+        self.without_run(execution_id, now, outcome, None)
+    }
+
+    fn without_run(
+        self,
+        execution_id: ExecutionId,
+        now: DateTime<Utc>,
+        outcome: Outcome,
+        missed_reason: Option<MissedReason>,
+    ) -> Finished {
         let due_again = self.due_again;
         let script_name = self.claimed.script_name;
         let slot = FinishedSlot {
@@ -125,9 +158,9 @@ impl HeldSlot {
             scheduled_at: self.claimed.scheduled_at,
             lease_token: self.claimed.lease_token,
             executed_at: now,
-            outcome: Outcome::missed(reason.message()),
-            missed_reason: Some(reason),
-            skipped_reason: reason,
+            outcome,
+            missed_reason,
+            skipped_reason: missed_reason.unwrap_or(self.late_reason),
         };
         Finished {
             slot,

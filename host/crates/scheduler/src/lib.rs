@@ -5,6 +5,9 @@
 //! reason, or handed back. It knows nothing of sandboxes. Start reading at [`Scheduler::start`],
 //! then `claim` (database to memory), `dispatch` (memory to runs) and `record` (runs to database).
 //!
+//! What waits for a place waits in the `fair_queue` of organizations; what is claimed is counted in the
+//! `ledger`, so that one organization's slots never keep all others' out.
+//!
 //! Several nodes may share one database. The way of a slot through one of them:
 //!
 //! ```text
@@ -18,9 +21,14 @@ mod claim;
 mod config;
 mod dispatch;
 mod due_heap;
+mod fair_queue;
 mod handle;
 mod held;
 mod household;
+mod ledger;
+mod limits;
+mod measures;
+mod places;
 mod record;
 mod run;
 mod runner;

@@ -11,11 +11,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use vedette_core::{ErrorClass, MissedReason, Outcome, ScriptId, Status};
-use vedette_store::{FinishedSlot, RecordResult, StoreError};
+use vedette_store::{FinishedSlot, RecordResult, StoreError, Trigger};
 
 use crate::{
     config::to_delta,
     held::Finished,
+    measures,
     runner::FinishedRun,
     shared::{Alarm, Backoff, Shared, in_time},
 };
@@ -166,6 +167,12 @@ impl Recorder {
         for (slot, result) in slots.into_iter().zip(results) {
             match result {
                 RecordResult::Recorded => {
+                    measures::execution(
+                        Trigger::Schedule,
+                        Some(slot.scheduled_at),
+                        slot.executed_at,
+                        &slot.outcome,
+                    );
                     let name = names.get(&slot.script_id).cloned().unwrap_or_default();
                     // Nobody may be watching, which is fine.
                     drop(self.shared.news.send(to_news(slot, name)));

@@ -3,15 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 use vedette_core::{ErrorClass, ExecutionId, Outcome};
 
-use crate::{held::HeldSlot, runner::RunRequest, shared::Shared};
+use crate::{held::HeldSlot, places::Place, runner::RunRequest, shared::Shared};
 
 const UNREADABLE: &str = "a variable of this script cannot be decrypted, so that it did not run; the \
                           server's log says more. This says nothing about the target";
@@ -22,7 +19,7 @@ pub(crate) async fn run_slot(
     shared: Arc<Shared>,
     slot: HeldSlot,
     executed_at: DateTime<Utc>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let can_run = slot.can_run();
     let (request, running) = slot.into_run(ExecutionId::generate(&*shared.clock));
@@ -52,7 +49,7 @@ pub(crate) async fn run_slot(
 pub(crate) async fn supervise(
     shared: &Shared,
     request: RunRequest,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
 ) -> Option<Outcome> {
     let limit = request.timeout.saturating_add(shared.config.run_grace);
     let (script, execution) = (request.script_id, request.execution_id);

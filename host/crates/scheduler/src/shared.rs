@@ -2,23 +2,28 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use tokio::{
-    sync::{Notify, Semaphore, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc},
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vedette_core::Clock;
+use vedette_core::{Clock, OrgId, Quota};
 use vedette_store::{SlotLease, Store, StoreError};
 
 use crate::{
     config::SchedulerConfig,
+    fair_queue::Share,
     held::Finished,
+    ledger::{Ledger, NextClaim},
+    limits::Limits,
+    places::ByHand,
     runner::{FinishedRun, Runner},
 };
 
@@ -35,8 +40,10 @@ pub(crate) struct Shared {
     pub(crate) runner: Arc<dyn Runner>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: SchedulerConfig,
-    /// One permit for each place for a run; first come, first served.
-    pub(crate) places: Arc<Semaphore>,
+    /// Places for runs that are free, as the dispatcher saw it last.
+    pub(crate) free_places: AtomicUsize,
+    /// Asks the dispatcher for a place; a run by hand waits as slots do.
+    pub(crate) by_hand: mpsc::UnboundedSender<ByHand>,
     /// Runs, and everything else that must have ended before the last record is written.
     pub(crate) runs: TaskTracker,
     /// No more claims, no more runs.
@@ -56,8 +63,14 @@ pub(crate) struct Shared {
     outcomes: mpsc::Sender<Finished>,
     /// Claimed slots that may wait for a place.
     queue: usize,
-    held: AtomicUsize,
-    more_is_due: AtomicBool,
+    held: Mutex<Ledger>,
+    limits: RwLock<Limits>,
+}
+
+/// The ends of channels that the scheduler's own tasks read.
+pub(crate) struct Receivers {
+    pub(crate) outcomes: mpsc::Receiver<Finished>,
+    pub(crate) by_hand: mpsc::UnboundedReceiver<ByHand>,
 }
 
 impl Shared {
@@ -66,7 +79,7 @@ impl Shared {
         runner: Arc<dyn Runner>,
         clock: Arc<dyn Clock>,
         config: SchedulerConfig,
-    ) -> (Arc<Self>, mpsc::Receiver<Finished>) {
+    ) -> (Arc<Self>, Receivers) {
         let config = config.within_bounds();
         let queue = if store.is_embedded() {
             config.concurrency.max(QUEUE_ALONE)
@@ -75,9 +88,15 @@ impl Shared {
         };
         // Two batches: one that is being written, one that gathers. Then runs wait with their
         // outcome in hand, and keep their place.
-        let (outcomes, receiver) = mpsc::channel(config.record_batch * 2);
+        let (outcomes, outcomes_receiver) = mpsc::channel(config.record_batch * 2);
+        let (by_hand, by_hand_receiver) = mpsc::unbounded_channel();
+        let receivers = Receivers {
+            outcomes: outcomes_receiver,
+            by_hand: by_hand_receiver,
+        };
         let shared = Self {
-            places: Arc::new(Semaphore::new(config.concurrency)),
+            free_places: AtomicUsize::new(config.concurrency),
+            by_hand,
             runs: TaskTracker::new(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
@@ -87,38 +106,71 @@ impl Shared {
             store_is_away: AtomicBool::new(false),
             news: broadcast::channel(NEWS_CAPACITY).0,
             outcomes,
-            queue,
-            held: AtomicUsize::new(0),
-            more_is_due: AtomicBool::new(false),
+            // A quarter more than what one organization alone is to have.
+            queue: queue + queue / 3,
+            held: Mutex::default(),
+            limits: RwLock::new(Limits::new(store.default_quotas())),
             store,
             runner,
             clock,
             config,
         };
-        (Arc::new(shared), receiver)
+        (Arc::new(shared), receivers)
     }
 
-    /// How many more slots may be claimed: enough for the free places and for the queue.
-    pub(crate) fn room(&self) -> usize {
-        let most = self.places.available_permits() + self.queue;
-        most.saturating_sub(self.held.load(Ordering::Acquire))
+    /// What an organization may have of the places.
+    pub(crate) fn share(&self, org: OrgId) -> Share {
+        self.limits().share(org)
     }
 
-    /// Counts claimed slots; `more` tells whether others that are due were left behind.
-    pub(crate) fn take_up(&self, count: usize, more: bool) {
-        self.held.fetch_add(count, Ordering::AcqRel);
-        self.more_is_due.store(more, Ordering::Release);
+    /// The quota of a day that an organization has used up.
+    pub(crate) fn used_up(&self, org: OrgId, now: DateTime<Utc>) -> Option<Quota> {
+        self.limits().used_up(org, now)
     }
 
-    /// Counts slots that are held no longer, and has others claimed once half the queue is gone.
-    pub(crate) fn let_go(&self, count: usize) {
-        let left = self
-            .held
-            .fetch_sub(count, Ordering::AcqRel)
-            .saturating_sub(count);
-        if left <= self.queue / 2 && self.more_is_due.load(Ordering::Acquire) {
+    /// Reads the quotas anew. Those of before stay when the database does not answer.
+    pub(crate) async fn read_limits(&self) {
+        match in_time(Limits::read(&self.store, self.clock.now())).await {
+            Ok(limits) => {
+                *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+            }
+            Err(error) => tracing::debug!(%error, "the quotas cannot be read"),
+        }
+    }
+
+    fn limits(&self) -> RwLockReadGuard<'_, Limits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to claim next, of all or of those who hold few: enough for the free places and for the queue.
+    pub(crate) fn next_claim(
+        &self,
+        next: impl FnOnce(&Ledger, usize) -> Option<NextClaim>,
+    ) -> Option<NextClaim> {
+        let room = self.free_places.load(Ordering::Acquire) + self.queue;
+        next(&self.ledger(), room)
+    }
+
+    /// Counts a claimed slot.
+    pub(crate) fn take_up(&self, org: OrgId) {
+        self.ledger().take_up(org);
+    }
+
+    /// Tells at the end of a claim whether slots that are due were left behind.
+    pub(crate) fn claimed(&self, more_is_due: bool) {
+        self.ledger().claimed(self.queue, more_is_due);
+    }
+
+    /// Counts a slot that is held no longer, and has others claimed when it is time.
+    pub(crate) fn let_go(&self, org: OrgId) {
+        if self.ledger().let_go(org, self.queue) {
             self.claim_now.notify_one();
         }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Counts only: none of its methods leaves it half changed.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends an outcome to be recorded; waits while too many others wait.

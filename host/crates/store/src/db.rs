@@ -10,6 +10,7 @@ use sqlx::{
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use vedette_core::Quotas;
 
 use crate::{StoreError, Vault, audit::Author};
 
@@ -27,6 +28,8 @@ pub struct Store {
     pub(crate) vault: Vault,
     /// Who makes the changes; `None`: the installation itself.
     pub(crate) author: Option<Arc<Author>>,
+    /// Of organizations that have none of their own.
+    pub(crate) quotas: Quotas,
 }
 
 #[derive(Debug, Clone)]
@@ -113,9 +116,12 @@ impl Store {
                 ));
             }
         };
-        let vault = Vault::empty();
-        let author = None;
-        Ok(Self { db, vault, author })
+        Ok(Self {
+            db,
+            vault: Vault::empty(),
+            quotas: Quotas::default(),
+            author: None,
+        })
     }
 
     /// The same database, with the master keys for its secrets.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use vedette_core::Quota;
+
 use crate::VaultError;
 
 /// A failed call to the store. Nothing half-done is left behind by any of them.
@@ -55,6 +57,14 @@ pub enum StoreError {
     /// A run cannot be given what it is to have.
     #[error("a variable of the script cannot be read")]
     VariableUnreadable(#[source] Arc<StoreError>),
+    /// The organization has as many as it may have.
+    #[error("the organization has used up its quota {}", .quota.as_str())]
+    QuotaExceeded {
+        /// Of what.
+        quota: Quota,
+        /// How many it may have.
+        limit: u64,
+    },
     /// A cursor that this installation did not make.
     #[error("the cursor is not valid")]
     InvalidCursor,

@@ -15,6 +15,7 @@ use crate::{
     AuditAction, Page, PageRequest, Store, StoreError,
     audit::{Event, audit},
     db::{in_tx, on_db},
+    quotas::add_usage,
     recordings::keep_recording,
 };
 
@@ -128,6 +129,7 @@ const FINISH_MANUAL: &str = "UPDATE script_executions SET duration_ms = $1, stat
     error_class = $3, message = $4, result = $5, latency_ms = $6, fuel_used = $7, \
     peak_memory_bytes = $8, requests = $9, steps = $10, flags = $11, leased_until = NULL \
     WHERE org_id = $12 AND id = $13 AND status = 'running'";
+const EXECUTED_AT: &str = "SELECT executed_at FROM script_executions WHERE org_id = $1 AND id = $2";
 const FAIL_INTERRUPTED: &str = "UPDATE script_executions SET status = 'error', \
     error_class = 'platform_error', message = $1, leased_until = NULL \
     WHERE status = 'running' AND leased_until <= $2";
@@ -139,6 +141,7 @@ pub(crate) const ALL_SQL: &[&str] = &[
     LIST_LOGS,
     INSERT_MANUAL,
     FINISH_MANUAL,
+    EXECUTED_AT,
     FAIL_INTERRUPTED,
 ];
 
@@ -394,6 +397,12 @@ impl Store {
             }
             if finished > 0 {
                 keep_recording!(tx, org, id, outcome);
+                let executed_at: DateTime<Utc> = sqlx::query_scalar(EXECUTED_AT)
+                    .bind(org.as_uuid())
+                    .bind(id.as_uuid())
+                    .fetch_one(&mut *tx)
+                    .await?;
+                add_usage!(D, tx, [(org, executed_at, outcome)]);
             }
             finished > 0
         }))

@@ -72,6 +72,8 @@ pub(crate) const TAKE_INVITATION: &str = "SELECT invitations.id, invitations.org
     AND (email IS NULL OR LOWER(email) = LOWER($3))";
 pub(crate) const DELETE_INVITATION: &str = "DELETE FROM invitations WHERE id = $1";
 const EMAIL_OF: &str = "SELECT email FROM users WHERE id = $1 AND NOT is_disabled";
+pub(crate) const IS_MEMBER: &str =
+    "SELECT COUNT(*) FROM memberships WHERE org_id = $1 AND user_id = $2";
 const IS_OPEN: &str = "SELECT COUNT(*) FROM invitations WHERE token_hash = $1 AND expires_at > $2";
 
 #[cfg(feature = "testing")]
@@ -85,6 +87,7 @@ pub(crate) const ALL_SQL: &[&str] = &[
     DELETE_INVITATION,
     EMAIL_OF,
     IS_OPEN,
+    IS_MEMBER,
 ];
 
 #[derive(FromRow)]
@@ -143,6 +146,20 @@ macro_rules! use_invitation {
             .rows_affected();
         if used == 0 {
             return Err(StoreError::InvitationInvalid);
+        }
+        let is_member: i64 = sqlx::query_scalar($crate::invitations::IS_MEMBER)
+            .bind(taken.org_id)
+            .bind($user.as_uuid())
+            .fetch_one(&mut *$tx)
+            .await?;
+        if is_member == 0 {
+            $crate::quotas::check_quota!(
+                $store,
+                $tx,
+                taken.org_id,
+                vedette_core::Quota::Members,
+                $crate::quotas::COUNT_MEMBERS
+            );
         }
         sqlx::query(INSERT_MEMBERSHIP)
             .bind(taken.org_id)

@@ -29,6 +29,7 @@ mod password_resets;
 mod passwords;
 mod profiles;
 mod projects;
+mod quotas;
 mod record;
 mod recordings;
 mod replaced;
@@ -73,6 +74,7 @@ pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
 pub use password_resets::NewPasswordReset;
 pub use profiles::SessionSummary;
 pub use projects::Project;
+pub use quotas::Usage;
 pub use record::{FinishedSlot, RecordResult};
 pub use roles::{Deleted, Role, RoleContent, built_in_role_id};
 pub use scripts::{NewScript, Script, ScriptChange, Updated};
@@ -110,6 +112,7 @@ pub fn all_sql() -> Vec<&'static str> {
         projects::ALL_SQL,
         password_resets::ALL_SQL,
         passwords::ALL_SQL,
+        quotas::ALL_SQL,
         profiles::ALL_SQL,
         recordings::ALL_SQL,
         retention::ALL_SQL,
@@ -117,7 +120,7 @@ pub fn all_sql() -> Vec<&'static str> {
         scripts::ALL_SQL,
         second_factors::ALL_SQL,
         sessions::ALL_SQL,
-        slots::ALL_SQL,
+        &slots::all_sql(),
         templates::ALL_SQL,
         user_administration::ALL_SQL,
         &variables::all_sql(),

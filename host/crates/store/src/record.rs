@@ -18,6 +18,7 @@ use crate::{
     Store, StoreError, Trigger,
     db::in_tx,
     executions::{ExecutionColumns, push_executions, push_logs},
+    quotas::add_usage,
     recordings::keep_recording,
     slots::read_schedule,
 };
@@ -179,6 +180,8 @@ impl Store {
                     keep_recording!(tx, finished.org_id, finished.execution_id, finished.outcome);
                 }
             }
+            let new = batch.iter().filter(|new| inserted.contains(&new.execution_id.as_uuid()));
+            add_usage!(D, tx, new.map(|new| (new.org_id, new.executed_at, &new.outcome)));
             for moves in plan.moves.chunks(INSERT_ROWS) {
                 let mut update = QueryBuilder::<D>::new(
                     "UPDATE slots SET scheduled_at = moved.column2, lease_owner = NULL, \

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
 use uuid::Uuid;
 use vedette_core::{
-    OrgId, Program, ProjectId, Projects, Schedule, ScriptId, ScriptVersionId, TemplateId, UserId,
-    slot::DEFAULT_LOCATION,
+    OrgId, Program, ProjectId, Projects, Quota, Schedule, ScriptId, ScriptVersionId, TemplateId,
+    UserId, slot::DEFAULT_LOCATION,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     db::{in_tx, on_db},
     executions::push_executions,
     projects::GET_PROJECT,
+    quotas::{COUNT_SCRIPTS, check_quota},
     record::INSERT_ROWS,
     replaced::{SlotRow, rows_of_passed},
     versions::{program_columns, read_program},
@@ -347,6 +348,7 @@ impl Store {
             updated_at: content.changed_at,
         };
         in_tx!(self, tx => {
+            check_quota!(self, tx, new.org_id.as_uuid(), Quota::Scripts, COUNT_SCRIPTS);
             hold_project!(tx, lock_project, new.org_id, content.project_id);
             hold_component!(tx, lock_component, new.org_id, component);
             sqlx::query(INSERT_SCRIPT)

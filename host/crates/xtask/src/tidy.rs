@@ -64,7 +64,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper", &["vedette-egress"]),
     ("hyper-util", &["vedette-egress"]),
     ("lettre", &["vedette-services"]),
-    ("reqwest", &["vedette-egress", "vedette-services"]),
+    (
+        "reqwest",
+        &["vedette-egress", "vedette-services", "vedette"],
+    ),
     ("socket2", &["vedette-egress"]),
     ("ureq", &["vedette-egress"]),
     ("sqlx", &["vedette-store"]),

@@ -13,6 +13,7 @@ pub(crate) mod members;
 pub(crate) mod organizations;
 pub(crate) mod permissions;
 pub(crate) mod projects;
+pub(crate) mod quotas;
 pub(crate) mod revision;
 pub(crate) mod roles;
 pub(crate) mod script_templates;

@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use vedette_api::{ApiConfig, Registration};
-use vedette_core::{Clock as _, ComponentRefusal, ErrorClass};
+use vedette_core::{Clock as _, ComponentRefusal, ErrorClass, Quota};
 use vedette_store::{CompiledComponent, FinishedComponent, testing::TestDatabase};
 
 use crate::world::{Account, Answer, World, redacted};
@@ -340,7 +340,7 @@ async fn one_upload_an_organization_and_two_in_all() {
 #[tokio::test]
 async fn quotas_are_an_organizations() {
     let world = configured(|config| {
-        config.component_stored_bytes = 7_000;
+        config.quotas.set(Quota::StoredBytes, 7_000);
         config.component_queue = 2;
         config.component_compile_ms_per_hour = 10_000;
     })

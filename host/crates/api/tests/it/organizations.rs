@@ -27,6 +27,8 @@ async fn an_organization_is_out_of_reach_at_once_and_can_come_back() {
         lease: TimeDelta::seconds(60),
         owner: "node".to_owned(),
         limit: 10,
+        most_of_one: None,
+        skip: Vec::new(),
     };
     let store = &world.database.store;
     assert!(

@@ -25,6 +25,7 @@ fn held() -> HeldSlot {
         timeout_seconds: 3,
         schedule: Schedule::cron("*/10 * * * * *", "UTC").expect("a cron text that parses"),
         after_failure: false,
+        was_held: false,
     };
     HeldSlot::new(
         claimed,

@@ -117,6 +117,8 @@ impl House {
             lease: TimeDelta::seconds(60),
             owner: "test".to_owned(),
             limit: 1,
+            most_of_one: None,
+            skip: Vec::new(),
         };
         let slot = self.shared.store.claim_due(&claim).await.unwrap().remove(0);
         let missed = FinishedSlot {

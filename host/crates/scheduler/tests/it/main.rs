@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod drain;
+mod fairness;
 mod faults;
 mod nodes;
 mod overload;
+mod quotas;
 mod runs;
 mod timing;
 mod witness;

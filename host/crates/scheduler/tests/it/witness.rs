@@ -10,12 +10,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use vedette_core::{ExecutionId, Outcome, ScriptId, Status, Verdict};
 use vedette_scheduler::{RunRequest, Runner};
 
 /// The script's name decides: `ok` succeeds at once, `gated` when the gate opens, `panics` does,
-/// `never` does not end, `nul` says what PostgreSQL cannot store.
+/// `never` does not end, `loops` neither before its time limit, `nul` says what PostgreSQL cannot store.
 #[derive(Debug)]
 pub(crate) struct Witness {
     runs: Mutex<HashMap<ScriptId, Vec<ExecutionId>>>,
@@ -98,6 +98,14 @@ impl Runner for Witness {
             "gated" => self.gate.acquire().await.unwrap().forget(),
             "panics" => panic!("as the test asked"),
             "never" => pending().await,
+            "loops" => {
+                let looping = timeout(request.timeout, pending::<()>()).await;
+                looping.expect_err("it goes on until it is cut off");
+                return Outcome {
+                    status: Status::Timeout,
+                    ..success(None)
+                };
+            }
             _ => tokio::task::yield_now().await,
         }
         let mut outcome = success(request.parameters.get("echo").cloned());

@@ -54,6 +54,30 @@ impl World {
         }
     }
 
+    /// Another organization in the same database.
+    pub(crate) async fn another(&self, username: &str) -> Self {
+        let clock = SystemClock;
+        let new = NewUser {
+            id: UserId::generate(&clock),
+            org_id: OrgId::generate(&clock),
+            project_id: ProjectId::generate(&clock),
+            username: username.to_owned(),
+            email: format!("{username}@example.com"),
+            password_hash: "$argon2id$".to_owned(),
+            invitation: None,
+            created_at: clock.now(),
+            allow_later: true,
+        };
+        let (org, project, user) = (new.org_id, new.project_id, new.id);
+        self.store.register_user(new).await.expect("anyone may");
+        Self {
+            store: self.store.clone(),
+            org,
+            project,
+            user,
+        }
+    }
+
     /// A script that runs every second, from now on. The name decides what it does.
     pub(crate) async fn every_second(&self, name: &str) -> ScriptId {
         self.every_second_since(name, SystemClock.now()).await
@@ -215,6 +239,8 @@ impl World {
             lease,
             owner: "the test".to_owned(),
             limit: 1_000,
+            most_of_one: None,
+            skip: Vec::new(),
         };
         self.store.claim_due(&claim).await.expect("a claim")
     }

@@ -41,6 +41,7 @@ actions! {
     OrganizationRestore "organization.restore" "The organization was brought back"
     OrganizationTransfer "organization.transfer" "The organization got another owner"
     OrganizationPurge "organization.purge" "What was left of an organization was deleted for good"
+    QuotasUpdate "quotas.update" "The organization got other quotas"
     MemberCreate "member.create" "Somebody joined by an invitation"
     MemberUpdate "member.update" "A member got other roles"
     MemberDelete "member.delete" "A member left or was removed"

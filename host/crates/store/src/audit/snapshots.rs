@@ -1,8 +1,8 @@
 //! What a record keeps of each noun: enough to know what was changed, and no value that is secret.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use vedette_core::{Permission, PermissionSet, Program};
+use vedette_core::{OwnQuotas, Permission, PermissionSet, Program, Quota};
 
 use crate::{
     ApiKey, ComponentKey, Grant, Invitation, Member, Organization, Project, Role, RoleContent,
@@ -22,6 +22,16 @@ fn names(permissions: PermissionSet) -> Vec<&'static str> {
 impl Snapshot for Organization {
     fn snapshot(&self) -> Value {
         json!({ "name": self.name, "delete_after": self.delete_after })
+    }
+}
+
+/// Those that it has of its own.
+impl Snapshot for OwnQuotas {
+    fn snapshot(&self) -> Value {
+        let own = Quota::ALL.into_iter();
+        own.filter_map(|quota| Some((quota.as_str().to_owned(), self.get(quota)?.into())))
+            .collect::<Map<_, _>>()
+            .into()
     }
 }
 

@@ -82,6 +82,8 @@ async fn several_nodes_may_migrate_at_once() {
             "roles",
             "variables",
             "organization_keys",
+            "organization_quotas",
+            "organization_usage",
             "component_signatures",
             "component_keys",
             "components",

@@ -13,12 +13,14 @@ mod component_queue;
 mod components;
 mod connect;
 mod executions;
+mod fair_claims;
 mod foreign_hands;
 mod identities;
 mod leaving;
 mod oidc_logins;
 mod passwords;
 mod profiles;
+mod quotas;
 mod races;
 mod recordings;
 mod schema;
@@ -153,6 +155,8 @@ fn claim_at(now: DateTime<Utc>) -> ClaimRequest {
         lease: TimeDelta::seconds(60),
         owner: "node".to_owned(),
         limit: 1_000,
+        most_of_one: None,
+        skip: Vec::new(),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct AcceptBody {
     security(("bearer" = [])), request_body = AcceptBody,
     responses((status = 200, body = OrganizationView), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 422, body = Problem)))]
+        (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn accept_invitation(
     State(state): State<ApiState>,
     SignedIn { caller, store }: SignedIn,

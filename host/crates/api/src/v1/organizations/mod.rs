@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod restore;
 pub(crate) mod transfer;
 pub(crate) mod update;
+pub(crate) mod usage;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

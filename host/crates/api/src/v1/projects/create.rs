@@ -1,7 +1,7 @@
 //! `POST /api/v1/projects`
 
 use axum::{Json, extract::State, http::StatusCode};
-use vedette_core::ProjectId;
+use vedette_core::{ProjectId, Quota};
 use vedette_store::Project;
 
 use super::{ProjectBody, ProjectView};
@@ -11,11 +11,6 @@ use crate::{
     extract::JsonBody,
     problem::Problem,
 };
-
-/// Projects that an organization may have.
-const MOST_PROJECTS: u32 = 200;
-/// Seconds after which to try again.
-const RETRY_AFTER: u16 = 3_600;
 
 /// Makes a project
 #[utoipa::path(post, path = "/api/v1/projects", tag = "projects", security(("bearer" = [])),
@@ -34,14 +29,16 @@ pub(crate) async fn create_project(
         id: ProjectId::generate(state.clock.as_ref()),
         created_at: state.clock.now(),
     };
+    let quotas = state.store.quotas_of(caller.org_id).await?;
+    let most = quotas.limit(Quota::Projects).unwrap_or(u64::MAX);
+    let most_projects = u32::try_from(most).unwrap_or(u32::MAX);
     let made = caller
         .store
-        .create_project(caller.org_id, &project, MOST_PROJECTS)
+        .create_project(caller.org_id, &project, most_projects)
         .await?;
     if made {
         Ok((StatusCode::CREATED, Json(project.into())))
     } else {
-        let detail = format!("the organization has {MOST_PROJECTS} projects; delete one");
-        Err(Problem::quota_exceeded(detail, RETRY_AFTER))
+        Err(Problem::quota(Quota::Projects, most))
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vedette_core::{
-    Permission, ProjectId, Schedule, ScriptId, ScriptVersionId, TemplateId, script,
+    Permission, ProjectId, Quota, Schedule, ScriptId, ScriptVersionId, TemplateId, script,
 };
 use vedette_store::{Script, ScriptChange, Template};
 
@@ -89,11 +89,10 @@ impl ScriptBody {
         let zone = Schedule::check_timezone(&timezone);
         // Judged apart: a wrong zone must not hide a wrong cron text.
         let readable_zone = if zone.is_ok() { &timezone } else { "UTC" };
-        let schedule =
-            Schedule::parse(id, cron, self.interval_seconds, readable_zone).and_then(|schedule| {
-                let least = state.config.least_interval_seconds;
-                schedule.check_frequency(cron.unwrap_or_default(), now, least)
-            });
+        let least = state.store.quotas_of(caller.org_id).await?;
+        let least = u32::try_from(least.get(Quota::LeastIntervalSeconds)).unwrap_or(u32::MAX);
+        let schedule = Schedule::parse(id, cron, self.interval_seconds, readable_zone)
+            .and_then(|schedule| schedule.check_frequency(cron.unwrap_or_default(), now, least));
         let wrong = schedule.err().into_iter().chain(zone.err());
         errors.extend(wrong.map(|error| FieldError::schedule(&error, is_cron)));
         let project_id = find_project(state, caller, self.project_id, old, &mut errors).await?;

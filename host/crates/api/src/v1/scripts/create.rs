@@ -24,7 +24,8 @@ use crate::{
     request_body = ScriptBody,
     responses((status = 201, body = ScriptView), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem),
-        (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem)))]
 pub(crate) async fn create_script(
     State(state): State<ApiState>,
     caller: May<need::ScriptCreate>,

@@ -39,7 +39,7 @@ const TRIES: u32 = 8;
     responses((status = 200, body = ExecutionView), (status = 202, body = ExecutionView),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)))]
+        (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn run_script(
     State(state): State<ApiState>,
     caller: May<need::ScriptRun>,
@@ -53,12 +53,15 @@ pub(crate) async fn run_script(
         .await?
         .ok_or_else(Problem::not_found)?;
     caller.check_in(script.project_id)?;
+    let now = state.clock.now();
+    if let Some((quota, limit, until)) = state.store.used_up(caller.org_id, now).await? {
+        return Err(Problem::used_up(quota, limit, until - now));
+    }
     // Before the row is made: a run that cannot have its variables does not begin.
     let env_vars = state.store.get_environment(&script).await?;
     let ticket = state.manual_runs.admit(caller.org_id).ok_or_else(|| {
         Problem::unavailable("too many runs by hand wait already; none was begun")
     })?;
-    let now = state.clock.now();
     let new = ManualExecution {
         execution_id: ExecutionId::generate(state.clock.as_ref()),
         org_id: caller.org_id,

@@ -1,7 +1,7 @@
 //! Whether an upload is taken: its signature, then the quotas, then what it is.
 
 use bytes::Bytes;
-use vedette_core::{ComponentFacts, Digest, ErrorClass, OrgId};
+use vedette_core::{ComponentFacts, Digest, ErrorClass, OrgId, Quota};
 use vedette_store::NewSignature;
 
 use crate::{
@@ -71,11 +71,15 @@ pub(super) async fn check_quotas(
         return Ok(());
     }
     let usage = store.component_usage(org, now).await?;
-    let most = config.component_stored_bytes;
-    if usage.stored_bytes.saturating_add(size as u64) > most {
+    let quotas = store.quotas_of(org).await?;
+    let most = quotas.limit(Quota::StoredBytes);
+    if let Some(most) = most.filter(|most| usage.stored_bytes.saturating_add(size as u64) > *most) {
         let (used, most) = (usage.stored_bytes / MIB, most / MIB);
         return Err(Problem::quota_exceeded(
-            format!("the organization's components have {used} MiB of {most} MiB; delete some"),
+            format!(
+                "the organization's components have {used} MiB of {most} MiB (quota `stored_bytes`); \
+                 delete some"
+            ),
             RETRY_STORED,
         ));
     }
