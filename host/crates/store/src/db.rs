@@ -11,7 +11,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StoreError, Vault, audit::Author};
+use crate::{StoreError, Vault, access_cache::AccessCache, audit::Author};
 
 /// Connections for reading; writing has exactly one, because SQLite has one writer.
 const SQLITE_READERS: u32 = 4;
@@ -27,6 +27,7 @@ pub struct Store {
     pub(crate) vault: Vault,
     /// Who makes the changes; `None`: the installation itself.
     pub(crate) author: Option<Arc<Author>>,
+    pub(crate) access: AccessCache,
 }
 
 #[derive(Debug, Clone)]
@@ -113,9 +114,12 @@ impl Store {
                 ));
             }
         };
-        let vault = Vault::empty();
-        let author = None;
-        Ok(Self { db, vault, author })
+        Ok(Self {
+            db,
+            vault: Vault::empty(),
+            author: None,
+            access: AccessCache::default(),
+        })
     }
 
     /// The same database, with the master keys for its secrets.

@@ -6,6 +6,7 @@
 //! `migrations/`, embedded here.
 #![warn(missing_docs)]
 
+mod access_cache;
 mod accounts;
 mod api_keys;
 mod audit;
