@@ -4,7 +4,7 @@
 
 ALTER TABLE organizations ADD COLUMN access_version UUID NOT NULL DEFAULT gen_random_uuid();
 
-CREATE FUNCTION user_roles_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION user_roles_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         UPDATE organizations SET access_version = gen_random_uuid() WHERE id = OLD.org_id;
@@ -19,7 +19,7 @@ CREATE TRIGGER user_roles_changed AFTER INSERT OR UPDATE OR DELETE ON user_roles
     FOR EACH ROW EXECUTE FUNCTION user_roles_changed();
 
 -- Of a role that is deleted nothing is found any more: then its grants are deleted too, which counts.
-CREATE FUNCTION role_permissions_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION role_permissions_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         UPDATE organizations SET access_version = gen_random_uuid()
