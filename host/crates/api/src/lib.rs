@@ -22,13 +22,17 @@ mod parameters;
 mod password;
 mod problem;
 mod recovery;
+mod redis_link;
 mod request_rate;
 mod router;
 mod routes;
 mod seal;
 mod second_factor;
+mod shared_throttle;
 mod signature;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod throttle;
 mod tokens;
 mod totp;
@@ -37,6 +41,7 @@ mod v1;
 
 pub use bytes::Bytes;
 pub use engine::{ComponentEngine, RunNow, ScriptEngine, SourceError};
+pub use redis_link::{RedisLink, RedisUrlError};
 pub use router::{openapi, router};
 pub use seal::{KeySealBox, SealBox, SealError};
 pub use state::{ApiConfig, ApiState, Registration};

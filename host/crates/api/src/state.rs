@@ -9,8 +9,9 @@ use vedette_core::Clock;
 use vedette_store::Store;
 
 use crate::{
-    ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
-    password::Hasher, request_rate::RequestRate, uploads::Uploads,
+    RedisLink, ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
+    password::Hasher, request_rate::RequestRate, shared_throttle::SharedThrottle,
+    throttle::LocalThrottle, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -99,8 +100,12 @@ impl ApiState {
         Self {
             store,
             engine,
-            attempts: Attempts::new(clock.clone()),
-            request_rate: RequestRate::new(config.requests_per_minute, clock.clone()),
+            attempts: Attempts::new(Arc::new(LocalThrottle::default()), clock.clone()),
+            request_rate: RequestRate::new(
+                config.requests_per_minute,
+                Arc::new(LocalThrottle::default()),
+                clock.clone(),
+            ),
             clock,
             keys: Arc::new(keys),
             seals,
@@ -108,6 +113,20 @@ impl ApiState {
             hasher: Hasher::new(),
             manual_runs: ManualRuns::default(),
             uploads: Uploads::default(),
+        }
+    }
+
+    /// Counts attempts and requests together with the other nodes.
+    pub fn with_redis(self, link: &RedisLink) -> Self {
+        let throttle = || Arc::new(SharedThrottle::new(link.clone()));
+        Self {
+            attempts: Attempts::new(throttle(), self.clock.clone()),
+            request_rate: RequestRate::new(
+                self.config.requests_per_minute,
+                throttle(),
+                self.clock.clone(),
+            ),
+            ..self
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{Store, StoreError};
 /// Members of whom something is kept; some 200 bytes each.
 const MOST_ENTRIES: u64 = 20_000;
 /// How long one is kept that nobody asks for, such as those of versions that have passed.
-const KEPT_UNUSED: Duration = Duration::from_secs(15 * 60);
+const KEPT_UNUSED: Duration = Duration::from_mins(15);
 
 /// A member at a version of the organization's roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
