@@ -87,6 +87,11 @@ impl TestRedis {
         format!("redis://:{password}@127.0.0.1:{}", self.port)
     }
 
+    /// Its address behind something that listens on another port.
+    pub fn url_at(&self, port: u16) -> String {
+        format!("redis://:{}@127.0.0.1:{port}", self.password)
+    }
+
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -19,6 +19,7 @@ mod matrix;
 mod members;
 mod organizations;
 mod profile;
+mod redis;
 mod rollback;
 mod runs;
 mod scripts;
