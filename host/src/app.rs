@@ -129,6 +129,13 @@ impl App {
             seals,
             api_config(config),
         );
+        let api = match config.redis.link()? {
+            None => api,
+            Some(link) => {
+                link.connect().await;
+                api.with_redis(&link)
+            }
+        };
         let router = vedette_api::router(api.clone());
         Ok(Self {
             store,

@@ -13,6 +13,7 @@ use config::{Environment, File, FileFormat};
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Deserializer};
 use url::Url;
+use vedette_api::{RedisLink, RedisUrlError};
 use vedette_sandbox::Sandbox;
 
 use crate::server::Certificate;
@@ -120,9 +121,20 @@ impl std::fmt::Debug for Database {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redis {
-    pub(crate) url: String,
+    url: String,
 }
 
+impl Redis {
+    /// The way to Redis, if there is to be one.
+    pub(crate) fn link(&self) -> Result<Option<RedisLink>, RedisUrlError> {
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        RedisLink::new(&self.url).map(Some)
+    }
+}
+
+/// The address may hold a password.
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Redis { url: … }")
@@ -277,6 +289,9 @@ impl Config {
         }
         problems.extend(self.database.problem().map(str::to_owned));
         problems.extend(self.server.tls.problem().map(str::to_owned));
+        if let Err(error) = self.redis.link() {
+            problems.push(format!("redis.url is {error}"));
+        }
         if problems.is_empty() {
             return Ok(());
         }

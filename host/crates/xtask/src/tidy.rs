@@ -26,8 +26,8 @@ const NEVER: &[(&str, &[&str])] = &[
         "vedette-sandbox",
         &["sqlx", "axum", "redis", "vedette-store"],
     ),
-    ("vedette-store", &["axum", "wasmtime", "reqwest"]),
-    ("vedette-scheduler", &["wasmtime", "axum", "reqwest"]),
+    ("vedette-store", &["axum", "wasmtime", "redis", "reqwest"]),
+    ("vedette-scheduler", &["wasmtime", "axum", "redis", "reqwest"]),
     // Through the store, the API reaches sqlx; that it does not name it is told by `ALLOWED`.
     ("vedette-api", &["wasmtime", "reqwest"]),
 ];
@@ -60,6 +60,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hickory-resolver", &["vedette-egress"]),
     ("hyper", &["vedette-egress"]),
     ("hyper-util", &["vedette-egress"]),
+    ("redis", &["vedette-api"]),
     ("reqwest", &["vedette-egress"]),
     ("socket2", &["vedette-egress"]),
     ("ureq", &["vedette-egress"]),

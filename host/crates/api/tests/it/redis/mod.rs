@@ -183,3 +183,14 @@ impl Cast {
             .collect()
     }
 }
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_not_trusted() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let url = redis.url().replace("redis://", "rediss://");
+    let link = RedisLink::new(&url).unwrap();
+    link.connect().await;
+    assert!(!link.is_up());
+}
