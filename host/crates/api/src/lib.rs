@@ -28,6 +28,7 @@ mod router;
 mod routes;
 mod seal;
 mod second_factor;
+mod shared_cache;
 mod shared_throttle;
 mod signature;
 mod state;

@@ -10,8 +10,8 @@ use vedette_store::Store;
 
 use crate::{
     RedisLink, ScriptEngine, SealBox, TokenKeys, attempts::Attempts, manual_runs::ManualRuns,
-    password::Hasher, request_rate::RequestRate, shared_throttle::SharedThrottle,
-    throttle::LocalThrottle, uploads::Uploads,
+    password::Hasher, request_rate::RequestRate, shared_cache::RedisCache,
+    shared_throttle::SharedThrottle, throttle::LocalThrottle, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -116,10 +116,12 @@ impl ApiState {
         }
     }
 
-    /// Counts attempts and requests together with the other nodes.
+    /// Counts attempts and requests together with the other nodes, and keeps for them what members may do.
     pub fn with_redis(self, link: &RedisLink) -> Self {
         let throttle = || Arc::new(SharedThrottle::new(link.clone()));
+        let cache = RedisCache::new(link.clone(), self.seals.clone());
         Self {
+            store: self.store.with_shared_cache(Arc::new(cache)),
             attempts: Attempts::new(throttle(), self.clock.clone()),
             request_rate: RequestRate::new(
                 self.config.requests_per_minute,

@@ -151,11 +151,28 @@ impl TestRedis {
 
     /// Forgets everything.
     pub fn flush(&self) {
+        self.ask::<()>(&redis::cmd("FLUSHALL"));
+    }
+
+    /// What it knows under names that begin like this, with the names.
+    pub fn entries(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
+        let keys: Vec<String> = self.ask(redis::cmd("KEYS").arg(format!("{prefix}*")));
+        let entries = keys.into_iter().map(|key| {
+            let value = self.ask(redis::cmd("GET").arg(&key));
+            (key, value)
+        });
+        entries.collect()
+    }
+
+    /// Puts something there, as an intruder would.
+    pub fn plant(&self, name: &str, value: &[u8]) {
+        self.ask::<()>(redis::cmd("SET").arg(name).arg(value));
+    }
+
+    fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let client = redis::Client::open(self.url()).expect("an address");
         let mut connection = client.get_connection().expect("Redis answers");
-        let () = redis::cmd("FLUSHALL")
-            .query(&mut connection)
-            .expect("Redis answers");
+        command.query(&mut connection).expect("Redis answers")
     }
 
     fn signal(&mut self, name: &str) {

@@ -27,7 +27,10 @@ const NEVER: &[(&str, &[&str])] = &[
         &["sqlx", "axum", "redis", "vedette-store"],
     ),
     ("vedette-store", &["axum", "wasmtime", "redis", "reqwest"]),
-    ("vedette-scheduler", &["wasmtime", "axum", "redis", "reqwest"]),
+    (
+        "vedette-scheduler",
+        &["wasmtime", "axum", "redis", "reqwest"],
+    ),
     // Through the store, the API reaches sqlx; that it does not name it is told by `ALLOWED`.
     ("vedette-api", &["wasmtime", "reqwest"]),
 ];

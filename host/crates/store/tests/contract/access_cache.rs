@@ -1,6 +1,7 @@
 //! What members may do is kept in memory, and a change of it counts at the next request all the same:
 //! whoever made it, on whichever node, by whatever statement.
 
+use chrono::TimeDelta;
 use vedette_core::{Access, BuiltInRole, ManualClock, Permission, ProjectId, RoleId, SessionId};
 use vedette_store::{
     Deleted, Grant, MemberChange, Project, RoleContent, Store, built_in_role_id,
@@ -108,7 +109,7 @@ async fn a_change_of_roles_counts_at_the_next_request_on_every_node() {
         let seen = nodes.changed(&seen, "an added permission").await;
 
         let project = Project {
-            id: ProjectId::generate(&ManualClock::at(start() + chrono::TimeDelta::seconds(1))),
+            id: ProjectId::generate(&ManualClock::at(start() + TimeDelta::seconds(1))),
             name: "shop".to_owned(),
             created_at: start(),
         };
@@ -183,6 +184,59 @@ async fn it_is_kept_as_long_as_the_version_is_the_same() {
         assert!(by_hand(database, renewed).await > 0);
         let nothing = Some(Access::default());
         assert_eq!(nodes.seen().await, [nothing.clone(), nothing]);
+    })
+    .await;
+}
+
+/// Each of them gives the organization a new version, in the middle of its transaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_roles_and_projects_do_not_lock_each_other_out() {
+    on_each(async |database| {
+        let nodes = Nodes::on(database).await;
+        let (anna, user) = (nodes.anna.org, nodes.guest.user);
+        let on_call = RoleId::generate(&clock());
+        let content = role(&[Permission::ScriptRead]);
+        let made = nodes.one.create_role(anna, on_call, &content, 10, start());
+        assert!(made.await.unwrap());
+        for round in 1..20 {
+            let project = Project {
+                id: ProjectId::generate(&ManualClock::at(start() + TimeDelta::seconds(round))),
+                name: "shop".to_owned(),
+                created_at: start(),
+            };
+            let made = nodes.one.create_project(anna, &project, 10).await;
+            assert!(made.unwrap());
+            let grants = [
+                Grant {
+                    role_id: on_call,
+                    project_id: None,
+                },
+                Grant {
+                    role_id: built_in_role_id(BuiltInRole::Editor),
+                    project_id: Some(project.id),
+                },
+            ];
+            let by = everything();
+            let given = nodes.one.set_member_grants(anna, user, &grants, &by).await;
+            assert_eq!(given.unwrap(), MemberChange::Done);
+            let (deleted, given, updated, added) = tokio::join!(
+                nodes.one.delete_project(anna, project.id),
+                nodes.other.set_member_grants(anna, user, &grants, &by),
+                nodes.one.update_role(anna, on_call, &content),
+                nodes.other.add_role_permissions(
+                    anna,
+                    on_call,
+                    [Permission::UserRead].into_iter().collect()
+                ),
+            );
+            assert_eq!(deleted.unwrap(), Deleted::Done);
+            let given = given.unwrap();
+            assert!(
+                matches!(given, MemberChange::Done | MemberChange::Unknown(1)),
+                "{given:?}"
+            );
+            assert!(updated.unwrap() && added.unwrap());
+        }
     })
     .await;
 }

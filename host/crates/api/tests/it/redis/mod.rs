@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use vedette_api::{ApiConfig, RedisLink, Registration, testing::TestRedis};
 use vedette_store::testing::TestDatabase;
 
+mod cache;
 mod faults;
 mod proxy;
 
