@@ -12,6 +12,7 @@ use vedette_store::testing::TestDatabase;
 mod cache;
 mod faults;
 mod proxy;
+mod tokens;
 
 use crate::world::{Account, Answer, World};
 
