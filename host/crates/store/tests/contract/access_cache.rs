@@ -219,15 +219,12 @@ async fn changes_of_roles_and_projects_do_not_lock_each_other_out() {
             let by = everything();
             let given = nodes.one.set_member_grants(anna, user, &grants, &by).await;
             assert_eq!(given.unwrap(), MemberChange::Done);
+            let more = [Permission::UserRead].into_iter().collect();
             let (deleted, given, updated, added) = tokio::join!(
-                nodes.one.delete_project(anna, project.id),
-                nodes.other.set_member_grants(anna, user, &grants, &by),
-                nodes.one.update_role(anna, on_call, &content),
-                nodes.other.add_role_permissions(
-                    anna,
-                    on_call,
-                    [Permission::UserRead].into_iter().collect()
-                ),
+                Box::pin(nodes.one.delete_project(anna, project.id)),
+                Box::pin(nodes.other.set_member_grants(anna, user, &grants, &by)),
+                Box::pin(nodes.one.update_role(anna, on_call, &content)),
+                Box::pin(nodes.other.add_role_permissions(anna, on_call, more)),
             );
             assert_eq!(deleted.unwrap(), Deleted::Done);
             let given = given.unwrap();

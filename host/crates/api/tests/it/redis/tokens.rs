@@ -70,7 +70,7 @@ impl Forge {
         }
     }
 
-    fn signed(&self, header: &Value, claims: &Value) -> String {
+    fn signed(header: &Value, claims: &Value) -> String {
         let (header, claims) = (header.to_string(), claims.to_string());
         sign(&header, &claims, &TOKEN_KEY, Algorithm::HS256)
     }
@@ -78,20 +78,20 @@ impl Forge {
     fn header(&self, what: &'static str, name: &str, value: Value) -> Row {
         let mut header = self.header.clone();
         header[name] = value;
-        bearer(what, &self.signed(&header, &self.claims))
+        bearer(what, &Self::signed(&header, &self.claims))
     }
 
     fn claim(&self, what: &'static str, name: &str, value: Value) -> Row {
         let mut claims = self.claims.clone();
         claims[name] = value;
-        bearer(what, &self.signed(&self.header, &claims))
+        bearer(what, &Self::signed(&self.header, &claims))
     }
 
     fn without(&self, what: &'static str, name: &str) -> Row {
         let (mut header, mut claims) = (self.header.clone(), self.claims.clone());
         header.as_object_mut().unwrap().remove(name);
         claims.as_object_mut().unwrap().remove(name);
-        bearer(what, &self.signed(&header, &claims))
+        bearer(what, &Self::signed(&header, &claims))
     }
 }
 
@@ -139,7 +139,7 @@ fn headers(forge: &Forge, token: &str) -> Vec<Row> {
             &sign(&retired, &claims, &[9; 32], Algorithm::HS256),
         ),
         bearer("five parts", &format!("{token}.{message}")),
-        bearer("nested", &forge.signed(&forge.header, &json!(token))),
+        bearer("nested", &Forge::signed(&forge.header, &json!(token))),
     ]
 }
 
