@@ -3,7 +3,7 @@
 //! What lies there is sealed for its key: whoever can write to Redis can take an entry away, but can
 //! neither make one nor move one to another key.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use vedette_store::SharedCache;
@@ -18,12 +18,6 @@ pub(crate) struct RedisCache {
 impl RedisCache {
     pub(crate) fn new(link: RedisLink, seals: Arc<dyn SealBox>) -> Self {
         Self { link, seals }
-    }
-}
-
-impl fmt::Debug for RedisCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedisCache { … }")
     }
 }
 

@@ -7,7 +7,7 @@
 //! not found. Entry and version are read in one statement too, so that there is one entry for a version,
 //! whoever keeps it.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use moka::future::Cache;
@@ -39,7 +39,7 @@ pub(crate) const ALL_SQL: &[&str] = &[ACCESS_AT];
 /// A place where nodes keep things for each other. It may lose any of them, and take its time for
 /// none: who asks goes on without. What it gives back is what was put there under the same key.
 #[async_trait]
-pub trait SharedCache: Debug + Send + Sync {
+pub trait SharedCache: Send + Sync {
     /// What lies there.
     async fn get(&self, key: &str) -> Option<Vec<u8>>;
 
@@ -62,10 +62,17 @@ impl Key {
 }
 
 /// Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct AccessCache {
     local: Cache<Key, Access>,
     shared: Option<Arc<dyn SharedCache>>,
+}
+
+/// Its entries are nobody's to read in a log.
+impl fmt::Debug for AccessCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessCache { … }")
+    }
 }
 
 impl Default for AccessCache {

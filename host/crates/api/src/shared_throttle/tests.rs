@@ -1,3 +1,5 @@
+//! The buckets in Redis, on a real one, and two nodes that share them.
+
 use super::*;
 use crate::{
     testing::{TestRedis, any_redis},

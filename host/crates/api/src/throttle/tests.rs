@@ -1,3 +1,5 @@
+//! The buckets of one process.
+
 use super::{
     contract::{RATE, key, start, takes},
     *,
