@@ -20,7 +20,7 @@ const GUARDIAN: &str = r#"
 trap '' PIPE
 "$@" </dev/null 2>&1 &
 server=$!
-while read -r signal; do kill -"$signal" "$server"; done
+while read -r signal; do kill -"$signal" "$server"; echo "sent $signal"; done
 exec >/dev/null 2>&1
 kill -KILL "$server"
 wait "$server"
@@ -37,8 +37,8 @@ pub struct TestRedis {
 struct Running {
     guardian: Child,
     signals: ChildStdin,
-    /// Kept open: the server writes its log there.
-    _log: BufReader<ChildStdout>,
+    /// What the server logs, and what the guardian has done.
+    log: BufReader<ChildStdout>,
 }
 
 /// The address of some server; `None`, with a line on standard error, where there is none and none
@@ -127,7 +127,7 @@ impl TestRedis {
         self.running = Some(Running {
             guardian,
             signals,
-            _log: log,
+            log,
         });
     }
 
@@ -178,6 +178,12 @@ impl TestRedis {
     fn signal(&mut self, name: &str) {
         let running = self.running.as_mut().expect("it runs");
         writeln!(running.signals, "{name}").expect("the guardian reads");
+        let mut line = String::new();
+        while !line.starts_with("sent ") {
+            line.clear();
+            let read = running.log.read_line(&mut line);
+            assert!(read.is_ok_and(|bytes| bytes > 0), "the guardian answers");
+        }
     }
 }
 
