@@ -132,6 +132,13 @@ impl App {
             api_config(config),
         );
         let api = with_services(api, config)?;
+        let api = match config.redis.link()? {
+            None => api,
+            Some(link) => {
+                link.connect().await;
+                api.with_redis(&link)
+            }
+        };
         let router = vedette_api::router(api.clone());
         Ok(Self {
             store,

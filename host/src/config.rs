@@ -14,7 +14,7 @@ use ipnet::{IpNet, Ipv6Net};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
-use vedette_api::OidcProvider;
+use vedette_api::{OidcProvider, RedisLink, RedisUrlError};
 use vedette_core::Quota;
 use vedette_sandbox::Sandbox;
 use vedette_services::{MailSettingsError, SmtpMailer};
@@ -164,9 +164,20 @@ impl Mail {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redis {
-    pub(crate) url: String,
+    url: String,
 }
 
+impl Redis {
+    /// The way to Redis, if there is to be one.
+    pub(crate) fn link(&self) -> Result<Option<RedisLink>, RedisUrlError> {
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        RedisLink::new(&self.url).map(Some)
+    }
+}
+
+/// The address may hold a password.
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Redis { url: … }")
@@ -421,6 +432,9 @@ impl Config {
         if !self.auth.oidc.is_empty() && self.server.public_url.is_empty() {
             problems
                 .push("auth.oidc needs server.public_url, where browsers come back to".to_owned());
+        }
+        if let Err(error) = self.redis.link() {
+            problems.push(format!("redis.url is {error}"));
         }
         if problems.is_empty() {
             return Ok(());

@@ -31,9 +31,6 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot listen on {address} (server.listen)"))?;
         let address = listener.local_addr()?;
         let app = App::start(config, app::guard(config)?).await?;
-        if !config.redis.url.is_empty() {
-            tracing::warn!("redis.url is set, but this version does not use Redis");
-        }
         let certificate = config.server.tls.certificate();
         let http = HttpServer::start(listener, app.router.clone(), certificate.as_ref()).await?;
         let scheme = if certificate.is_some() { "https" } else { "http" };

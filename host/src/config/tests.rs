@@ -83,6 +83,8 @@ fn what_is_not_a_setting_is_named() {
             "[mail]\nurl = \"smtps://a.b\"\nfrom = \"a@b.c\"",
             "server.public_url",
         ),
+        ("[redis]\nurl = \"http://localhost\"", "redis.url"),
+        ("[redis]\nurl = \"redis://:hidden@\"", "redis.url"),
         ("[runner]\nconcurrency = 0", "runner.concurrency"),
         (
             "[scheduler]\nleast_interval_seconds = 0",
@@ -94,6 +96,7 @@ fn what_is_not_a_setting_is_named() {
     ] {
         let error = format!("{:#}", load(file).expect_err(file));
         assert!(error.contains(name), "{file}: {error}");
+        assert!(!error.contains("hidden"), "{error}");
     }
     assert!(Config::load(Some(Path::new("/nowhere/at/all.toml")), None, None).is_err());
 }

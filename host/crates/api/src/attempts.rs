@@ -12,7 +12,7 @@ use vedette_core::{Clock, UserId};
 use crate::{
     client_address::ClientAddress,
     problem::Problem,
-    throttle::{Key, LocalThrottle, Rate, Throttle},
+    throttle::{Key, Rate, Throttle},
 };
 
 /// Wrong passwords and codes of one account: 288 a day after the first.
@@ -55,11 +55,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempts {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            throttle: Arc::new(LocalThrottle::default()),
-            clock,
-        }
+    pub(crate) fn new(throttle: Arc<dyn Throttle>, clock: Arc<dyn Clock>) -> Self {
+        Self { throttle, clock }
     }
 
     /// Somebody wants to sign in under a name, whether or not anybody has it: the same for both, so
@@ -96,37 +93,27 @@ impl Attempts {
     pub(crate) async fn at_mail(&self, name: &str, from: ClientAddress) -> Result<(), Problem> {
         let _stays = self.take(None, Some(of_address(from))).await?;
         let name = key("mail", name.to_lowercase().as_bytes());
-        let taken = self.throttle.take(name, MAILS, self.clock.now()).await;
+        let taken = self.throttle.take(&[(name, MAILS)], self.clock.now()).await;
         taken.map_err(Problem::too_many_attempts)
     }
 
     /// Somebody begins a login by a provider. It is no guess, but makes the server ask and keep something.
     pub(crate) async fn at_start(&self, from: ClientAddress) -> Result<(), Problem> {
         let key = key("start", &of_address(from));
-        let taken = self.throttle.take(key, STARTS, self.clock.now()).await;
+        let taken = self.throttle.take(&[(key, STARTS)], self.clock.now()).await;
         taken.map_err(Problem::too_many_attempts)
     }
 
     async fn take(&self, account: Option<Key>, address: Option<Key>) -> Result<Attempt, Problem> {
-        let now = self.clock.now();
-        if let Some(key) = account {
-            let taken = self.throttle.take(key, ACCOUNT, now).await;
-            taken.map_err(Problem::too_many_attempts)?;
-        }
-        if let Some(key) = address
-            && let Err(wait) = self.throttle.take(key, ADDRESS, now).await
-        {
-            // Nothing is judged, so that nothing counts against the account.
-            if let Some(key) = account {
-                self.throttle.give_back(key, ACCOUNT, now).await;
-            }
-            return Err(Problem::too_many_attempts(wait));
-        }
-        Ok(Attempt {
+        let attempt = Attempt {
             attempts: self.clone(),
             account,
             address,
-        })
+        };
+        // What the address refuses is not judged, so that it does not count against the account.
+        let taken = self.throttle.take(&attempt.taken(), self.clock.now()).await;
+        taken.map_err(Problem::too_many_attempts)?;
+        Ok(attempt)
     }
 }
 
@@ -143,12 +130,13 @@ impl Attempt {
     /// It was not judged, or it was no guess: as if it had not been made.
     pub(crate) async fn cancel(self) {
         let Attempts { throttle, clock } = &self.attempts;
-        let taken = [(self.account, ACCOUNT), (self.address, ADDRESS)];
-        for (key, rate) in taken {
-            if let Some(key) = key {
-                throttle.give_back(key, rate, clock.now()).await;
-            }
-        }
+        throttle.give_back(&self.taken(), clock.now()).await;
+    }
+
+    fn taken(&self) -> Vec<(Key, Rate)> {
+        let account = self.account.map(|key| (key, ACCOUNT));
+        let address = self.address.map(|key| (key, ADDRESS));
+        account.into_iter().chain(address).collect()
     }
 }
 
@@ -177,6 +165,7 @@ mod tests {
     use vedette_core::ManualClock;
 
     use super::*;
+    use crate::throttle::LocalThrottle;
 
     fn from(address: &str) -> ClientAddress {
         ClientAddress(Some(address.parse().unwrap()))
@@ -184,7 +173,8 @@ mod tests {
 
     fn attempts() -> (Attempts, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at("2026-11-24T12:00:00Z".parse().unwrap()));
-        (Attempts::new(clock.clone()), clock)
+        let throttle = Arc::new(LocalThrottle::default());
+        (Attempts::new(throttle, clock.clone()), clock)
     }
 
     #[tokio::test]

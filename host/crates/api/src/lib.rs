@@ -26,14 +26,19 @@ mod parameters;
 mod password;
 mod problem;
 mod recovery;
+mod redis_link;
 mod request_rate;
 mod reset_page;
 mod router;
 mod routes;
 mod seal;
 mod second_factor;
+mod shared_cache;
+mod shared_throttle;
 mod signature;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod throttle;
 mod tokens;
 mod totp;
@@ -46,6 +51,7 @@ pub use mail::{Mail, MailError, Mailer};
 pub use oidc::{
     OidcProvider, OidcSettingsError, ProviderAnswer, ProviderClient, ProviderClientError,
 };
+pub use redis_link::{RedisLink, RedisUrlError};
 pub use router::{openapi, router};
 pub use seal::{KeySealBox, SealBox, SealError};
 pub use state::{ApiConfig, ApiState, Registration};

@@ -10,7 +10,7 @@ use vedette_core::{Clock, OrgId, UserId};
 
 use crate::{
     problem::Problem,
-    throttle::{Key, LocalThrottle, Rate, Throttle},
+    throttle::{Key, Rate, Throttle},
 };
 
 /// Users of an organization who may be busy at once.
@@ -26,14 +26,14 @@ pub(crate) struct RequestRate {
 }
 
 impl RequestRate {
-    pub(crate) fn new(per_minute: u32, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(per_minute: u32, throttle: Arc<dyn Throttle>, clock: Arc<dyn Clock>) -> Self {
         let rate = |times: i32| {
             let at_once = i32::try_from(per_minute).ok()?.checked_mul(times)?;
             let every = TimeDelta::minutes(1).checked_div(at_once)?;
             Some(Rate { at_once, every })
         };
         Self {
-            throttle: Arc::new(LocalThrottle::default()),
+            throttle,
             clock,
             rates: rate(1).zip(rate(USERS_OF_ORGANIZATION)),
         }
@@ -45,15 +45,11 @@ impl RequestRate {
             return Ok(());
         };
         let now = self.clock.now();
-        let user = key("user", user.as_uuid());
-        let taken = self.throttle.take(user, of_user, now).await;
-        taken.map_err(Problem::too_many_requests)?;
-        if let Some(org) = org {
-            let org = key("organization", org.as_uuid());
-            let taken = self.throttle.take(org, of_org, now).await;
-            taken.map_err(Problem::too_many_requests)?;
-        }
-        Ok(())
+        let user = (key("user", user.as_uuid()), of_user);
+        let org = org.map(|org| (key("organization", org.as_uuid()), of_org));
+        let buckets: Vec<_> = [user].into_iter().chain(org).collect();
+        let taken = self.throttle.take(&buckets, now).await;
+        taken.map_err(Problem::too_many_requests)
     }
 }
 

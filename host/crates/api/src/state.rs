@@ -11,9 +11,10 @@ use vedette_core::{Clock, Quotas};
 use vedette_store::Store;
 
 use crate::{
-    Mailer, OidcProvider, ProviderClient, ScriptEngine, SealBox, TokenKeys, attempts::Attempts,
-    mail::Outbox, manual_runs::ManualRuns, metrics, oidc::Provider, password::Hasher,
-    request_rate::RequestRate, uploads::Uploads,
+    Mailer, OidcProvider, ProviderClient, RedisLink, ScriptEngine, SealBox, TokenKeys,
+    attempts::Attempts, mail::Outbox, manual_runs::ManualRuns, metrics, oidc::Provider,
+    password::Hasher, request_rate::RequestRate, shared_cache::RedisCache,
+    shared_throttle::SharedThrottle, throttle::LocalThrottle, uploads::Uploads,
 };
 
 /// Who may register after the first user.
@@ -109,8 +110,12 @@ impl ApiState {
         Self {
             store: store.with_quotas(config.quotas),
             engine,
-            attempts: Attempts::new(clock.clone()),
-            request_rate: RequestRate::new(config.requests_per_minute, clock.clone()),
+            attempts: Attempts::new(Arc::new(LocalThrottle::default()), clock.clone()),
+            request_rate: RequestRate::new(
+                config.requests_per_minute,
+                Arc::new(LocalThrottle::default()),
+                clock.clone(),
+            ),
             clock,
             keys: Arc::new(keys),
             seals,
@@ -150,6 +155,22 @@ impl ApiState {
     pub async fn mails_sent(&self) {
         if let Some(outbox) = &self.outbox {
             outbox.all_sent().await;
+        }
+    }
+
+    /// Counts attempts and requests together with the other nodes, and keeps for them what members may do.
+    pub fn with_redis(self, link: &RedisLink) -> Self {
+        let throttle = || Arc::new(SharedThrottle::new(link.clone()));
+        let cache = RedisCache::new(link.clone(), self.seals.clone());
+        Self {
+            store: self.store.with_shared_cache(Arc::new(cache)),
+            attempts: Attempts::new(throttle(), self.clock.clone()),
+            request_rate: RequestRate::new(
+                self.config.requests_per_minute,
+                throttle(),
+                self.clock.clone(),
+            ),
+            ..self
         }
     }
 

@@ -87,7 +87,8 @@ const DELETE_KEY: &str = "DELETE FROM api_keys WHERE org_id = $1 AND id = $2 \
     expires_at, last_used_at";
 const FIND_CALLER: &str = "SELECT api_keys.id AS key_id, api_keys.org_id, api_keys.permissions, \
     api_keys.project_id, api_keys.last_used_at, users.id, users.username, users.email, \
-    users.is_admin, users.is_disabled, users.created_at FROM api_keys JOIN users ON users.id = api_keys.user_id \
+    users.is_admin, users.is_disabled, users.created_at, organizations.access_version \
+    FROM api_keys JOIN users ON users.id = api_keys.user_id \
     JOIN organizations ON organizations.id = api_keys.org_id \
     WHERE api_keys.token_hash = $1 AND (api_keys.expires_at IS NULL OR api_keys.expires_at > $2) \
     AND NOT users.is_disabled AND organizations.delete_after IS NULL";
@@ -137,6 +138,7 @@ struct CallerRow {
     permissions: Json<Vec<String>>,
     project_id: Option<Uuid>,
     last_used_at: Option<DateTime<Utc>>,
+    access_version: Uuid,
     #[sqlx(flatten)]
     user: UserRow,
 }
@@ -267,7 +269,7 @@ impl Store {
             });
         }
         let (org, user) = (OrgId::from_uuid(row.org_id), UserId::from_uuid(row.user.id));
-        let held = self.get_access(org, user).await?;
+        let held = self.get_access_at(org, user, row.access_version).await?;
         let project = row.project_id.map(ProjectId::from_uuid);
         Ok(Some(KeyCaller {
             access: held.narrowed(read_permissions(&row.permissions), project),

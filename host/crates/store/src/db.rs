@@ -12,7 +12,7 @@ use sqlx::{
 };
 use vedette_core::Quotas;
 
-use crate::{StoreError, Vault, audit::Author};
+use crate::{StoreError, Vault, access_cache::AccessCache, audit::Author};
 
 /// Connections for reading; writing has exactly one, because SQLite has one writer.
 const SQLITE_READERS: u32 = 4;
@@ -30,6 +30,7 @@ pub struct Store {
     pub(crate) author: Option<Arc<Author>>,
     /// Of organizations that have none of their own.
     pub(crate) quotas: Quotas,
+    pub(crate) access: AccessCache,
 }
 
 #[derive(Debug, Clone)]
@@ -121,6 +122,7 @@ impl Store {
             vault: Vault::empty(),
             quotas: Quotas::default(),
             author: None,
+            access: AccessCache::default(),
         })
     }
 

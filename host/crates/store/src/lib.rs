@@ -6,6 +6,7 @@
 //! `migrations/`, embedded here.
 #![warn(missing_docs)]
 
+mod access_cache;
 mod accounts;
 mod api_keys;
 mod audit;
@@ -47,6 +48,7 @@ mod variables;
 mod vault;
 mod versions;
 
+pub use access_cache::SharedCache;
 pub use accounts::{Login, NewUser, Registration, User};
 pub use api_keys::{ApiKey, ApiKeyCreated, KeyCaller, NewApiKey};
 pub use audit::{
@@ -94,6 +96,7 @@ pub use versions::{VersionKind, VersionProgram, VersionSummary};
 #[cfg(feature = "testing")]
 pub fn all_sql() -> Vec<&'static str> {
     [
+        access_cache::ALL_SQL,
         accounts::ALL_SQL,
         api_keys::ALL_SQL,
         &audit::all_sql(),

@@ -2,6 +2,7 @@
 //! do not have themselves, and an organization keeps at least one owner.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
@@ -120,16 +121,16 @@ struct GrantRow {
 }
 
 /// A permission that a grant brings; a role without any has one row with none.
-#[derive(FromRow)]
-struct AccessRow {
-    role_id: Uuid,
+#[derive(FromRow, Serialize, Deserialize)]
+pub(crate) struct AccessRow {
+    pub(crate) role_id: Uuid,
     #[sqlx(default)]
-    project_id: Option<Uuid>,
-    permission: Option<String>,
+    pub(crate) project_id: Option<Uuid>,
+    pub(crate) permission: Option<String>,
 }
 
 /// What rows of grants allow together.
-fn access_of(rows: &[AccessRow]) -> Access {
+pub(crate) fn access_of(rows: &[AccessRow]) -> Access {
     let mut access = Access::default();
     for row in rows {
         let project = row.project_id.map(ProjectId::from_uuid);

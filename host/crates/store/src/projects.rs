@@ -10,6 +10,7 @@ use crate::{
     audit::{Event, Snapshot as _, audit},
     db::{in_tx, on_db},
     error::conflict,
+    members::LOCK_ORG,
     roles::Deleted,
 };
 
@@ -172,8 +173,12 @@ impl Store {
 
     /// Deletes a project that has no scripts.
     pub async fn delete_project(&self, org: OrgId, id: ProjectId) -> Result<Deleted, StoreError> {
+        let lock_org = format!("{LOCK_ORG}{}", self.db.lock_owner());
         let lock = format!("{GET_PROJECT}{}", self.db.lock_rows());
         Ok(in_tx!(self, tx => {
+            // The grants that go with it change the organization: who changes members takes that
+            // first, too.
+            sqlx::query(AssertSqlSafe(lock_org)).bind(org.as_uuid()).execute(&mut *tx).await?;
             let found: Option<ProjectRow> = sqlx::query_as(AssertSqlSafe(lock))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())

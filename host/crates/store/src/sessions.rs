@@ -46,7 +46,7 @@ pub(crate) const INSERT_SESSION: &str = "INSERT INTO sessions \
     VALUES ($1, $2, $3, $4, $5, $6)";
 /// The organization is the session's only as long as the user belongs to it.
 const FIND_CALLER: &str = "SELECT users.id, users.username, users.email, users.is_admin, \
-    users.is_disabled, users.created_at, organizations.id AS org_id \
+    users.is_disabled, users.created_at, organizations.id AS org_id, organizations.access_version \
     FROM sessions JOIN users ON users.id = sessions.user_id \
     LEFT JOIN memberships ON memberships.user_id = users.id \
     AND memberships.org_id = sessions.org_id \
@@ -66,6 +66,7 @@ struct CallerRow {
     #[sqlx(flatten)]
     user: UserRow,
     org_id: Option<Uuid>,
+    access_version: Option<Uuid>,
 }
 
 /// Keeps a new session.
@@ -135,12 +136,12 @@ impl Store {
         let Some(row) = row.filter(|row| !row.user.is_disabled) else {
             return Ok(None);
         };
-        let member = match row.org_id.map(OrgId::from_uuid) {
+        let member = match row.org_id.map(OrgId::from_uuid).zip(row.access_version) {
             None => None,
-            Some(org) => Some((
-                org,
-                self.get_access(org, UserId::from_uuid(row.user.id)).await?,
-            )),
+            Some((org, version)) => {
+                let user = UserId::from_uuid(row.user.id);
+                Some((org, self.get_access_at(org, user, version).await?))
+            }
         };
         Ok(Some(Caller {
             session_id,

@@ -26,8 +26,11 @@ const NEVER: &[(&str, &[&str])] = &[
         "vedette-sandbox",
         &["sqlx", "axum", "redis", "vedette-store"],
     ),
-    ("vedette-store", &["axum", "wasmtime", "reqwest"]),
-    ("vedette-scheduler", &["wasmtime", "axum", "reqwest"]),
+    ("vedette-store", &["axum", "wasmtime", "redis", "reqwest"]),
+    (
+        "vedette-scheduler",
+        &["wasmtime", "axum", "redis", "reqwest"],
+    ),
     // Through the store, the API reaches sqlx; that it does not name it is told by `ALLOWED`.
     ("vedette-api", &["wasmtime", "reqwest", "lettre"]),
     ("vedette-services", &["wasmtime"]),
@@ -68,6 +71,7 @@ const OWNED: &[(&str, &[&str])] = &[
         "reqwest",
         &["vedette-egress", "vedette-services", "vedette"],
     ),
+    ("redis", &["vedette-api"]),
     ("socket2", &["vedette-egress"]),
     ("ureq", &["vedette-egress"]),
     ("sqlx", &["vedette-store"]),

@@ -26,6 +26,7 @@ mod oidc_attacks;
 mod organizations;
 mod profile;
 mod quotas;
+mod redis;
 mod rollback;
 mod runs;
 mod scripts;

@@ -10,11 +10,13 @@ use axum::{
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use vedette_api::{ApiConfig, ApiState, KeySealBox, Registration, TokenKeys, openapi, router};
+use vedette_api::{
+    ApiConfig, ApiState, KeySealBox, RedisLink, Registration, TokenKeys, openapi, router,
+};
 use vedette_core::{ManualClock, TemplateId};
 use vedette_store::{
-    Actor, NewTemplate,
-    testing::{TestDatabase, audit_of_request},
+    Actor, NewTemplate, Store,
+    testing::{TestDatabase, audit_of_request, vault},
 };
 
 use crate::engine::TestEngine;
@@ -104,16 +106,7 @@ impl World {
     ) -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-24T12:00:00Z".parse().unwrap()));
         let engine = Arc::new(TestEngine::default());
-        let keys = TokenKeys::new([("k1".to_owned(), TOKEN_KEY.to_vec())]).unwrap();
-        let state = ApiState::new(
-            database.store.clone(),
-            engine.clone(),
-            clock.clone(),
-            keys,
-            Arc::new(KeySealBox::new([8; 32])),
-            config,
-        );
-        let state = finish(state);
+        let state = finish(state(database.store.clone(), &engine, &clock, config));
         let document = serde_json::to_value(openapi()).unwrap();
         Self {
             database,
@@ -123,6 +116,13 @@ impl World {
             state,
             document,
         }
+    }
+
+    /// Another node on the same database, which counts together with others by Redis.
+    pub(crate) async fn node(&self, config: ApiConfig, redis: &RedisLink) -> Router {
+        let store = Store::connect(&self.database.url).await.unwrap();
+        let store = store.with_vault(vault(&["1"]));
+        router(state(store, &self.engine, &self.clock, config).with_redis(redis))
     }
 
     /// Sends a request and checks what holds of every answer.
@@ -380,6 +380,17 @@ impl World {
             .unwrap();
         id.to_string()
     }
+}
+
+fn state(
+    store: Store,
+    engine: &Arc<TestEngine>,
+    clock: &Arc<ManualClock>,
+    config: ApiConfig,
+) -> ApiState {
+    let keys = TokenKeys::new([("k1".to_owned(), TOKEN_KEY.to_vec())]).unwrap();
+    let seals = Arc::new(KeySealBox::new([8; 32]));
+    ApiState::new(store, engine.clone(), clock.clone(), keys, seals, config)
 }
 
 /// A good script, with members replaced, or left out where the change says null.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here says where")]
 
 mod access;
+mod access_cache;
 mod accounts;
 mod api_keys;
 mod audit;

@@ -37,7 +37,7 @@ const OPENERS: &[&str] = &[
 ];
 
 /// Files, or folders, that may all the same, and why. The store's databases are not here: sqlx
-/// dials them, and only the store may import it.
+/// dials them, and only the store may import it. Nor is Redis, with the API and its crate.
 const ALLOWED: &[(&str, &str)] = &[
     ("host/crates/egress/src/", "it is the guard"),
     (
