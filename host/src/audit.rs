@@ -15,7 +15,7 @@ use vedette_core::Clock;
 use vedette_store::{Checkpoint, CheckpointKey, Store};
 
 /// Between two looks for chains that have grown.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// Writes checkpoints as long as a server runs.
 pub(crate) struct Checkpoints {

@@ -131,7 +131,7 @@ enum Command {
     #[command(after_help = "Example:\n  vedette login https://vedette.example.com\n\
         The key is kept in vedette/login.toml in the folder of your settings, for your eyes only.")]
     Login {
-        /// The server, such as https://vedette.example.com; plain HTTP only on this machine.
+        /// The server's address; plain HTTP only on this machine.
         server: Url,
         /// The name or the e-mail address. It is asked for if it is not given.
         #[arg(long)]

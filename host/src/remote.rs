@@ -42,6 +42,10 @@ impl Answer {
 
 impl Remote {
     /// A server by its address. Passwords and keys go to it, so that it is HTTPS, or this machine.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the user's own command, to the server that the user names"
+    )]
     pub(crate) fn new(server: &str) -> anyhow::Result<Self> {
         let server = Url::parse(server).with_context(|| format!("`{server}` is no URL"))?;
         let is_here = match server.host() {

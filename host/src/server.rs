@@ -28,7 +28,7 @@ const MOST_CONNECTIONS: usize = 4_096;
 /// For the handshake of TLS, and for the first request's head.
 const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// For the head of a later request, the wait for it included.
-const HEAD: Duration = Duration::from_secs(60);
+const HEAD: Duration = Duration::from_mins(1);
 /// All header fields of a request together, as HTTP/1 and HTTP/2 write them.
 const HEAD_BYTES: usize = 64 * 1024;
 const HEAD_BYTES_HTTP2: u32 = 64 * 1024;
@@ -37,7 +37,7 @@ const MOST_STREAMS: u32 = 100;
 /// Between two pings of an HTTP/2 connection, and for their answers.
 const PING: Duration = Duration::from_secs(30);
 /// Between two looks for a renewed certificate.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// The files of a certificate with its chain and of its key, both PEM.
 #[derive(Debug, Clone)]

@@ -62,18 +62,13 @@ fn reports(config: &Config, wanted: &Verification) -> anyhow::Result<Vec<ChainRe
     };
     let keys = keys::checkpoint_keys(&config.server.data_dir.join("keys"))?;
     on_store(config, async |store| {
-        let chains: BTreeSet<ChainId> = match wanted.organization {
-            Some(org) => [org.into()].into(),
-            None => {
-                // A chain of which all rows are gone is known by its checkpoints.
-                let named = elsewhere.iter().map(|checkpoint| checkpoint.chain);
-                store
-                    .list_audit_chains()
-                    .await?
-                    .into_iter()
-                    .chain(named)
-                    .collect()
-            }
+        let chains: BTreeSet<ChainId> = if let Some(org) = wanted.organization {
+            [org.into()].into()
+        } else {
+            // A chain of which all rows are gone is known by its checkpoints.
+            let named = elsewhere.iter().map(|checkpoint| checkpoint.chain);
+            let stored = store.list_audit_chains().await?;
+            stored.into_iter().chain(named).collect()
         };
         let mut reports = Vec::new();
         for chain in chains {

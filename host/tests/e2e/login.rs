@@ -66,15 +66,15 @@ fn a_login_is_a_key_that_a_logout_ends() {
     assert_eq!(code, Some(0), "{error}");
     let scripts: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(scripts["items"].as_array().unwrap().len(), 0);
-    let made = [
+    let creation = [
         "api",
         "POST",
         "/api/v1/projects",
         "--data",
         r#"{"name":"shop"}"#,
     ];
-    assert_eq!(command(&home, &made, "").0, Some(0));
-    let (code, out, _) = command(&home, &made, "");
+    assert_eq!(command(&home, &creation, "").0, Some(0));
+    let (code, out, _) = command(&home, &creation, "");
     assert_eq!(code, Some(1), "a problem is no success");
     assert!(out.contains("urn:vedette:problem:"), "{out}");
 

@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod components;
 mod crash;
+mod document;
 mod egress;
 mod listener;
 mod login;

@@ -346,9 +346,9 @@ impl Problem {
         Self::new(StatusCode::BAD_GATEWAY, "bad-gateway", title, detail)
     }
 
-    /// 501: the installation lacks a setting for it.
+    /// 409: the installation lacks a setting for it.
     pub(crate) fn not_set_up(detail: impl Into<String>) -> Self {
-        let status = StatusCode::NOT_IMPLEMENTED;
+        let status = StatusCode::CONFLICT;
         Self::new(status, "not-set-up", "Not set up here", detail)
     }
 

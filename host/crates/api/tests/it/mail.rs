@@ -273,7 +273,7 @@ async fn without_mail_the_way_is_told_and_nothing_else() {
     let world = World::new().await;
     world.account("anna").await;
     let known = request(&world, "anna").await;
-    assert_eq!(known.status, 501);
+    assert_eq!(known.status, 409);
     insta::assert_json_snapshot!("no_mail", redacted(&known.json()));
     let unknown = request(&world, "nobody").await;
     assert_eq!(redacted(&unknown.json()), redacted(&known.json()));

@@ -28,12 +28,12 @@ pub(crate) struct ResetRequest {
 /// The answer is the same whether there is such a user or not: it is given before anybody looks.
 /// The mail has a link that is good once and for an hour, and takes the place of an earlier one.
 /// Requests are counted by name and by address. Where the installation sends no mail, the answer
-/// is 501: ask an administrator for a token.
+/// is 409: ask an administrator for a token.
 #[utoipa::path(post, path = "/api/v1/auth/password-reset/request", tag = "auth",
     request_body = ResetRequest,
     responses((status = 202), (status = 400, body = Problem), (status = 413, body = Problem),
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
-        (status = 501, description = "This installation sends no mail", body = Problem)))]
+        (status = 409, description = "This installation sends no mail", body = Problem)))]
 pub(crate) async fn request_password_reset(
     State(state): State<ApiState>,
     origin: Origin,
