@@ -3,6 +3,7 @@
 
 mod audit;
 mod build;
+mod canaries;
 mod check;
 mod components;
 mod crash;

@@ -64,6 +64,11 @@ impl Server {
 
     /// The same with more settings.
     pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_logging(folder, settings, Stdio::inherit())
+    }
+
+    /// The same with its log somewhere else.
+    pub(crate) fn start_logging(folder: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
         let mut child = binary()
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
@@ -72,6 +77,7 @@ impl Server {
             .env("VEDETTE_LOG__LEVEL", "warn")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -113,7 +119,18 @@ impl Server {
 
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let body = body.map_or_else(String::new, Value::to_string);
-        let token = &self.token;
+        let answer = String::from_utf8(self.raw(method, path, &self.token, &body)).unwrap();
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .expect(&answer);
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// All bytes of an answer.
+    pub(crate) fn raw(&self, method: &str, path: &str, token: &str, body: &str) -> Vec<u8> {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: local\r\nconnection: close\r\n\
              content-type: application/json\r\nauthorization: Bearer {token}\r\n\
@@ -122,15 +139,9 @@ impl Server {
         );
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .expect(&answer);
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
     }
 
     /// Makes a script that requests `url` every second; its id.
