@@ -74,6 +74,19 @@ impl From<ProjectRow> for Project {
     }
 }
 
+/// A project, read in a transaction that is going to change it.
+macro_rules! lock_project {
+    ($store:ident, $tx:ident, $org:expr, $id:expr) => {{
+        let lock = format!("{GET_PROJECT}{}", $store.db.lock_rows());
+        let found: Option<ProjectRow> = sqlx::query_as(AssertSqlSafe(lock))
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .fetch_optional(&mut *$tx)
+            .await?;
+        found.map(Project::from)
+    }};
+}
+
 impl Store {
     /// Makes a project. `false`: the organization has `most` already.
     ///
@@ -147,14 +160,8 @@ impl Store {
         id: ProjectId,
         name: &str,
     ) -> Result<bool, StoreError> {
-        let lock = format!("{GET_PROJECT}{}", self.db.lock_rows());
         in_tx!(self, tx => {
-            let found: Option<ProjectRow> = sqlx::query_as(AssertSqlSafe(lock))
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .fetch_optional(&mut *tx)
-                .await?;
-            let Some(old) = found.map(Project::from) else {
+            let Some(old) = lock_project!(self, tx, org, id) else {
                 return Ok(false);
             };
             sqlx::query(RENAME_PROJECT)
@@ -174,17 +181,11 @@ impl Store {
     /// Deletes a project that has no scripts.
     pub async fn delete_project(&self, org: OrgId, id: ProjectId) -> Result<Deleted, StoreError> {
         let lock_org = format!("{LOCK_ORG}{}", self.db.lock_owner());
-        let lock = format!("{GET_PROJECT}{}", self.db.lock_rows());
         Ok(in_tx!(self, tx => {
             // The grants that go with it change the organization: who changes members takes that
             // first, too.
             sqlx::query(AssertSqlSafe(lock_org)).bind(org.as_uuid()).execute(&mut *tx).await?;
-            let found: Option<ProjectRow> = sqlx::query_as(AssertSqlSafe(lock))
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .fetch_optional(&mut *tx)
-                .await?;
-            let Some(old) = found.map(Project::from) else {
+            let Some(old) = lock_project!(self, tx, org, id) else {
                 return Ok(Deleted::NotFound);
             };
             let scripts: i64 = sqlx::query_scalar(COUNT_SCRIPTS_IN)

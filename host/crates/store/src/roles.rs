@@ -177,6 +177,18 @@ macro_rules! role_in {
     }};
 }
 
+/// The same, locked: it is what it was until the transaction ends, and nobody is given it meanwhile.
+macro_rules! lock_role {
+    ($tx:ident, $org:expr, $id:expr) => {{
+        sqlx::query(TOUCH_ROLE)
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .execute(&mut *$tx)
+            .await?;
+        role_in!($tx, $org, $id)
+    }};
+}
+
 /// Records what became of a role that was `$old`.
 macro_rules! audit_role {
     ($store:ident, $tx:ident, $org:expr, $old:expr) => {
@@ -283,13 +295,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
             refuse_built_in_name!(tx, &role.name);
-            // Locks it, so that what it was is what it is until then.
-            sqlx::query(TOUCH_ROLE)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?;
-            let Some(old) = role_in!(tx, org, id) else {
+            let Some(old) = lock_role!(tx, org, id) else {
                 return Ok(false);
             };
             sqlx::query(UPDATE_ROLE)
@@ -315,12 +321,7 @@ impl Store {
         permissions: PermissionSet,
     ) -> Result<bool, StoreError> {
         Ok(in_tx!(self, tx => {
-            sqlx::query(TOUCH_ROLE)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?;
-            let Some(old) = role_in!(tx, org, id) else {
+            let Some(old) = lock_role!(tx, org, id) else {
                 return Ok(false);
             };
             insert_permissions!(tx, id, permissions);
@@ -332,13 +333,7 @@ impl Store {
     /// Deletes a role that nobody has and that no invitation gives.
     pub async fn delete_role(&self, org: OrgId, id: RoleId) -> Result<Deleted, StoreError> {
         Ok(in_tx!(self, tx => {
-            // Locks it, so that nobody is given the role in this moment.
-            sqlx::query(TOUCH_ROLE)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?;
-            let Some(old) = role_in!(tx, org, id) else {
+            let Some(old) = lock_role!(tx, org, id) else {
                 return Ok(Deleted::NotFound);
             };
             let uses: i64 =

@@ -8,6 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 use vedette_core::UserId;
 use vedette_store::{AuditFilter, PageRequest};
@@ -20,15 +21,28 @@ const MAX_TEXT: usize = 128;
 /// A filter, and which page of what fits it.
 pub(crate) struct AuditQuery(pub(crate) AuditFilter, pub(crate) PageRequest);
 
-#[derive(Deserialize)]
+/// As the query has it; for the document, too.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct RawQuery {
+#[into_params(parameter_in = Query)]
+pub(crate) struct RawAuditQuery {
+    /// Such as `script.update`; `script.` is all of scripts.
     action: Option<String>,
+    /// By this user, or a key of theirs.
+    #[param(value_type = Option<Uuid>)]
     actor_id: Option<String>,
+    /// The id or the digest of a thing.
     target: Option<String>,
+    /// Not before.
+    #[param(value_type = Option<DateTime<Utc>>)]
     since: Option<String>,
+    /// Before.
+    #[param(value_type = Option<DateTime<Utc>>)]
     until: Option<String>,
+    /// 1 to 100, 50 by default.
+    #[param(value_type = Option<u32>)]
     limit: Option<String>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -36,7 +50,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AuditQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(raw) = Query::<RawQuery>::from_request_parts(parts, state)
+        let Query(raw) = Query::<RawAuditQuery>::from_request_parts(parts, state)
             .await
             .map_err(|_| {
                 Problem::bad_request(
