@@ -373,7 +373,11 @@ mod tests {
 
     #[test]
     fn a_second_user_of_a_client_is_found() {
-        let found = check_imports(&graph(&[("vedette", &["reqwest"])]));
+        let found = check_imports(&graph(&[("vedette", &["lettre", "hyper"])]));
         assert!(found[0].contains("that is for vedette-egress"), "{found:?}");
+        assert!(
+            found[1].contains("that is for vedette-services"),
+            "{found:?}"
+        );
     }
 }
