@@ -43,7 +43,7 @@ impl Canary {
         let url: String = url::form_urlencoded::byte_serialize(bytes).collect();
         let mut forms = vec![
             bytes.to_vec(),
-            json[1..json.len() - 1].as_bytes().to_vec(),
+            json.as_bytes()[1..json.len() - 1].to_vec(),
             url.replace('+', "%20").into_bytes(),
             url.into_bytes(),
             hex::encode(bytes).into_bytes(),
@@ -54,7 +54,7 @@ impl Canary {
             let text = STANDARD.encode(&longer);
             let whole = longer.len() / 3 * 4;
             let from = if skipped == 0 { 0 } else { 4 };
-            forms.push(text[from..whole].as_bytes().to_vec());
+            forms.push(text.as_bytes()[from..whole].to_vec());
         }
         forms
     }
@@ -86,7 +86,9 @@ fn post(server: &Server, path: &str, body: &Value, expected: u16) -> Value {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().expect(&value.to_string()).to_owned()
+    let text = value.as_str();
+    text.unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
 }
 
 /// Plants variables, and runs a script that says them, by hand and by schedule.
