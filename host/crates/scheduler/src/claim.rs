@@ -7,7 +7,6 @@ use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval},
 };
-use vedette_core::MissedReason;
 use vedette_store::{ClaimRequest, ClaimedSlot, StoreError};
 
 use crate::{
@@ -123,6 +122,7 @@ async fn claim(
         limit: to_u32(next.limit),
         most_of_one: next.most_of_one.map(to_u32),
         skip: next.skip,
+        absent_until,
     };
     let began = Instant::now();
     let slots = in_time(shared.store.claim_due(&request)).await?;
@@ -130,10 +130,9 @@ async fn claim(
     let is_full = slots.len() >= next.limit;
     for slot in &slots {
         shared.take_up(slot.org_id);
+        measures::missed(slot.missed_before);
     }
-    let held = slots
-        .into_iter()
-        .map(|slot| hold(slot, &request, shared, absent_until));
+    let held = slots.into_iter().map(|slot| hold(slot, &request, shared));
     let held: Vec<_> = held.collect();
     if !held.is_empty() && claimed.send(held).is_err() {
         // The other end is gone only in a torn-down process; the leases lapse.
@@ -150,18 +149,8 @@ fn to_u32(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn hold(
-    slot: ClaimedSlot,
-    request: &ClaimRequest,
-    shared: &Shared,
-    absent_until: DateTime<Utc>,
-) -> HeldSlot {
-    // Its lease ended by itself: a node that is gone held it.
-    let late_reason = if slot.was_held || slot.scheduled_at <= absent_until {
-        MissedReason::Downtime
-    } else {
-        MissedReason::Overloaded
-    };
+fn hold(slot: ClaimedSlot, request: &ClaimRequest, shared: &Shared) -> HeldSlot {
+    let late_reason = request.late_reason(slot.was_held, slot.scheduled_at);
     let leased_until = request.now + request.look_ahead + request.lease;
     HeldSlot::new(slot, leased_until, shared.config.run_grace, late_reason)
 }

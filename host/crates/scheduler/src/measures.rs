@@ -29,6 +29,13 @@ pub(crate) fn execution(
     }
 }
 
+/// Slots that were claimed too late and recorded with the claim.
+pub(crate) fn missed(slots: usize) {
+    let (status, trigger) = (Status::Missed.as_str(), Trigger::Schedule.as_str());
+    let slots = u64::try_from(slots).unwrap_or(u64::MAX);
+    counter!("script_execution_total", "status" => status, "trigger" => trigger).increment(slots);
+}
+
 /// A claim of slots: of those that are due first, or of a few of each organization.
 pub(crate) fn claim(is_of_few: bool, took: Duration) {
     let kind = if is_of_few { "few" } else { "first" };
@@ -58,6 +65,7 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             let mut outcome = Outcome::missed("no place");
             execution(Trigger::Schedule, Some(now), now, &outcome);
+            missed(3);
             outcome.status = Status::Success;
             outcome.duration_ms = 1_500.0;
             let due = now - TimeDelta::milliseconds(250);
@@ -70,7 +78,7 @@ mod tests {
         });
         let text = recorder.handle().render();
         for line in [
-            r#"script_execution_total{status="missed",trigger="schedule"} 1"#,
+            r#"script_execution_total{status="missed",trigger="schedule"} 4"#,
             r#"script_execution_total{status="success",trigger="schedule"} 2"#,
             r#"script_execution_total{status="success",trigger="manual"} 1"#,
             "script_execution_duration_seconds_sum 4.5",

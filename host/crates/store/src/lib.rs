@@ -25,6 +25,7 @@ mod invitations;
 mod members;
 mod oidc_logins;
 mod organizations;
+mod overdue;
 mod page;
 mod password_resets;
 mod passwords;

@@ -20,11 +20,11 @@ use crate::{
     executions::{ExecutionColumns, push_executions, push_logs},
     quotas::add_usage,
     recordings::keep_recording,
-    slots::read_schedule,
+    slots::{push_moves, read_schedule},
 };
 
 /// Missed slots of one script that one transaction records; the rest follows in the next.
-const MAX_MISSED: usize = 1_000;
+pub(crate) const MAX_MISSED: usize = 1_000;
 /// The same for all scripts of a batch together: after a long downtime every script of it has
 /// missed slots, and nobody else writes to SQLite while they are recorded.
 pub(crate) const MAX_MISSED_OF_BATCH: usize = 10_000;
@@ -183,15 +183,8 @@ impl Store {
             let new = batch.iter().filter(|new| inserted.contains(&new.execution_id.as_uuid()));
             add_usage!(D, tx, new.map(|new| (new.org_id, new.executed_at, &new.outcome)));
             for moves in plan.moves.chunks(INSERT_ROWS) {
-                let mut update = QueryBuilder::<D>::new(
-                    "UPDATE slots SET scheduled_at = moved.column2, lease_owner = NULL, \
-                     leased_until = NULL, counts_from = NULL FROM (",
-                );
-                update.push_values(moves, |mut values, (script, next)| {
-                    values.push_bind(*script).push_bind(*next);
-                });
-                update.push(") AS moved WHERE slots.script_id = moved.column1 AND slots.location = ");
-                update.push_bind(DEFAULT_LOCATION);
+                let mut update = QueryBuilder::<D>::new("");
+                push_moves(&mut update, moves, ", lease_owner = NULL, leased_until = NULL");
                 update.build().persistent(false).execute(&mut *tx).await?;
             }
             plan.results

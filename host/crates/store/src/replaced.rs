@@ -21,8 +21,8 @@ pub(crate) struct SlotRow {
     pub(crate) counts_from: Option<DateTime<Utc>>,
 }
 
-/// The time of the change, for the ids of its rows.
-struct At(DateTime<Utc>);
+/// A time that was decided on, for the ids of its rows.
+pub(crate) struct At(pub(crate) DateTime<Utc>);
 
 impl Clock for At {
     fn now(&self) -> DateTime<Utc> {

@@ -2,15 +2,19 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
+use sqlx::{AssertSqlSafe, Database, Encode, FromRow, QueryBuilder, Type, types::Json};
 use uuid::Uuid;
 use vedette_core::{
-    Environment, OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId, slot::DEFAULT_LOCATION,
+    Environment, MissedReason, OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId,
+    slot::DEFAULT_LOCATION,
 };
 
 use crate::{
     Store, StoreError,
     db::in_tx,
+    executions::push_executions,
+    overdue::Overdue,
+    record::INSERT_ROWS,
     scripts::read_seconds,
     variables::{EnvironmentRow, Opened, Owners, push_environments},
 };
@@ -33,6 +37,20 @@ pub struct ClaimRequest {
     pub most_of_one: Option<u32>,
     /// Organizations that get none.
     pub skip: Vec<OrgId>,
+    /// Nobody could claim before this: what was due until then and does not run fell to that.
+    pub absent_until: DateTime<Utc>,
+}
+
+impl ClaimRequest {
+    /// Why a slot will not have run, if it comes to that. `was_held`: an earlier claim of it ended by itself.
+    pub fn late_reason(&self, was_held: bool, scheduled_at: DateTime<Utc>) -> MissedReason {
+        // Its lease ended by itself: a node that is gone held it.
+        if was_held || scheduled_at <= self.absent_until {
+            MissedReason::Downtime
+        } else {
+            MissedReason::Overloaded
+        }
+    }
 }
 
 /// A claimed slot with the inputs of its run.
@@ -63,6 +81,8 @@ pub struct ClaimedSlot {
     pub after_failure: bool,
     /// An earlier claim of the slot ended by itself: whoever had it is gone.
     pub was_held: bool,
+    /// Slots before this one that came too late to run and were recorded as missed with the claim.
+    pub missed_before: usize,
 }
 
 /// Names one claim.
@@ -80,7 +100,7 @@ pub struct SlotLease {
 macro_rules! due_columns {
     () => {
         "SELECT slots.script_id, slots.org_id, slots.scheduled_at, slots.lease_token, \
-         slots.leased_until IS NOT NULL AS was_held, scripts.name, scripts.version_id, \
+         slots.leased_until IS NOT NULL AS was_held, slots.counts_from, scripts.name, scripts.version_id, \
          scripts.parameters, scripts.env_vars, scripts.timeout_seconds, scripts.cron_expression, \
          scripts.interval_seconds, scripts.timezone, scripts.project_id, \
          EXISTS (SELECT 1 FROM variables WHERE variables.org_id = slots.org_id) AS has_variables, \
@@ -143,13 +163,15 @@ pub(crate) fn all_sql() -> Vec<&'static str> {
 }
 
 #[derive(FromRow)]
-struct DueRow {
-    script_id: Uuid,
-    org_id: Uuid,
-    scheduled_at: DateTime<Utc>,
+pub(crate) struct DueRow {
+    pub(crate) script_id: Uuid,
+    pub(crate) org_id: Uuid,
+    pub(crate) scheduled_at: DateTime<Utc>,
+    /// Slots up to here have their rows already, from a change during the run before this one.
+    pub(crate) counts_from: Option<DateTime<Utc>>,
     lease_token: i64,
     name: String,
-    version_id: Uuid,
+    pub(crate) version_id: Uuid,
     // Read as any JSON first: one row of the wrong shape must not fail the others.
     parameters: Json<Value>,
     env_vars: Json<Value>,
@@ -158,10 +180,12 @@ struct DueRow {
     interval_seconds: Option<i64>,
     timezone: String,
     after_failure: bool,
-    was_held: bool,
+    pub(crate) was_held: bool,
     project_id: Uuid,
     /// Its organization has some.
     has_variables: bool,
+    #[sqlx(skip)]
+    pub(crate) missed_before: usize,
 }
 
 /// A schedule as its columns give it.
@@ -179,6 +203,19 @@ pub(crate) fn read_schedule(
 }
 
 impl DueRow {
+    pub(crate) fn schedule(&self) -> Result<Schedule, StoreError> {
+        let cron = self.cron_expression.as_deref();
+        read_schedule(self.script_id, cron, self.interval_seconds, &self.timezone)
+    }
+
+    /// Takes up a later slot of the same script instead.
+    pub(crate) fn pass_over_to(&mut self, next: DateTime<Utc>) {
+        self.scheduled_at = next;
+        self.was_held = false;
+        // A missed slot is no success.
+        self.after_failure = true;
+    }
+
     fn owners(&self) -> Owners {
         Owners {
             org: OrgId::from_uuid(self.org_id),
@@ -189,11 +226,11 @@ impl DueRow {
 
     fn into_claim(self, variables: &Opened) -> Result<ClaimedSlot, StoreError> {
         let owners = self.owners();
-        let cron = self.cron_expression.as_deref();
+        let schedule = self.schedule()?;
         let corrupt = |error| StoreError::corrupt("scripts", &self.script_id, &error);
         let env_vars = serde_json::from_value(self.env_vars.0).map_err(corrupt)?;
         Ok(ClaimedSlot {
-            schedule: read_schedule(self.script_id, cron, self.interval_seconds, &self.timezone)?,
+            schedule,
             timeout_seconds: read_seconds(self.script_id, self.timeout_seconds)?,
             script_id: ScriptId::from_uuid(self.script_id),
             org_id: OrgId::from_uuid(self.org_id),
@@ -203,6 +240,7 @@ impl DueRow {
             lease_token: self.lease_token + 1,
             after_failure: self.after_failure,
             was_held: self.was_held,
+            missed_before: self.missed_before,
             parameters: serde_json::from_value(self.parameters.0).map_err(corrupt)?,
             env_vars: readable(owners, variables.environment(owners, env_vars)),
         })
@@ -220,8 +258,29 @@ fn readable(owners: Owners, environment: Result<Environment, StoreError>) -> Opt
         .ok()
 }
 
+/// `UPDATE` that sets slots of scripts, and with them what `besides` says.
+pub(crate) fn push_moves<D>(
+    query: &mut QueryBuilder<D>,
+    moves: &[(Uuid, Option<DateTime<Utc>>)],
+    besides: &'static str,
+) where
+    D: Database,
+    Uuid: for<'q> Encode<'q, D> + Type<D>,
+    Option<DateTime<Utc>>: for<'q> Encode<'q, D> + Type<D>,
+    &'static str: for<'q> Encode<'q, D> + Type<D>,
+{
+    query.push("UPDATE slots SET scheduled_at = moved.column2, counts_from = NULL");
+    query.push(besides).push(" FROM (");
+    query.push_values(moves, |mut values, (script, next)| {
+        values.push_bind(*script).push_bind(*next);
+    });
+    query.push(") AS moved WHERE slots.script_id = moved.column1 AND slots.location = ");
+    query.push_bind(DEFAULT_LOCATION);
+}
+
 impl Store {
-    /// Takes up slots that are due. No other claim gets them before the lease is over.
+    /// Takes up slots that are due, of each script the latest: those before it are recorded as missed. No other
+    /// claim gets them before the lease is over.
     ///
     /// A row that is corrupt is leased and left out, so that it cannot hold up the others; it is
     /// logged each time its lease is over.
@@ -240,7 +299,7 @@ impl Store {
                 select = select.bind(org.as_uuid());
             }
             // Their number makes the text.
-            let rows: Vec<DueRow> =
+            let mut rows: Vec<DueRow> =
                 select.persistent(claim.skip.is_empty()).fetch_all(&mut *tx).await?;
             if !rows.is_empty() {
                 let mut update = QueryBuilder::<D>::new("UPDATE slots SET lease_owner = ");
@@ -253,6 +312,17 @@ impl Store {
                     ids.push_bind(row.script_id);
                 }
                 update.push(")");
+                update.build().persistent(false).execute(&mut *tx).await?;
+            }
+            let overdue = Overdue::pass_over(&mut rows, claim);
+            for missed in overdue.missed.chunks(INSERT_ROWS) {
+                let mut insert = QueryBuilder::<D>::new("");
+                push_executions(&mut insert, missed);
+                insert.build().persistent(false).execute(&mut *tx).await?;
+            }
+            for moves in overdue.moves.chunks(INSERT_ROWS) {
+                let mut update = QueryBuilder::<D>::new("");
+                push_moves(&mut update, moves, "");
                 update.build().persistent(false).execute(&mut *tx).await?;
             }
             let with_variables = rows.iter().filter(|row| row.has_variables);

@@ -1,6 +1,6 @@
 //! Organizations that are made, renamed, deleted and brought back; projects.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use serde_json::json;
 
 use crate::world::{World, script_body};
@@ -29,6 +29,7 @@ async fn an_organization_is_out_of_reach_at_once_and_can_come_back() {
         limit: 10,
         most_of_one: None,
         skip: Vec::new(),
+        absent_until: DateTime::UNIX_EPOCH,
     };
     let store = &world.database.store;
     assert!(

@@ -26,6 +26,7 @@ fn held() -> HeldSlot {
         schedule: Schedule::cron("*/10 * * * * *", "UTC").expect("a cron text that parses"),
         after_failure: false,
         was_held: false,
+        missed_before: 0,
     };
     HeldSlot::new(
         claimed,

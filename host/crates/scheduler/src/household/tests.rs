@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use serde_json::Map;
 use tokio::time::timeout;
 use vedette_core::{
@@ -109,7 +109,7 @@ impl House {
         }
     }
 
-    /// Records the slots that are due as missed: one and those that it catches up.
+    /// Records slots that are due as missed, in two transactions of at most a thousand each, if there are any.
     async fn miss_slots(&self) {
         let claim = ClaimRequest {
             now: self.clock.now(),
@@ -119,8 +119,12 @@ impl House {
             limit: 1,
             most_of_one: None,
             skip: Vec::new(),
+            absent_until: DateTime::UNIX_EPOCH,
         };
-        let slot = self.shared.store.claim_due(&claim).await.unwrap().remove(0);
+        let slots = self.shared.store.claim_due(&claim).await.unwrap();
+        let Some(slot) = slots.into_iter().next() else {
+            return;
+        };
         let missed = FinishedSlot {
             execution_id: ExecutionId::generate(&*self.clock),
             script_id: slot.script_id,

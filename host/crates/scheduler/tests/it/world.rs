@@ -241,6 +241,7 @@ impl World {
             limit: 1_000,
             most_of_one: None,
             skip: Vec::new(),
+            absent_until: DateTime::UNIX_EPOCH,
         };
         self.store.claim_due(&claim).await.expect("a claim")
     }

@@ -158,6 +158,7 @@ fn claim_at(now: DateTime<Utc>) -> ClaimRequest {
         limit: 1_000,
         most_of_one: None,
         skip: Vec::new(),
+        absent_until: DateTime::UNIX_EPOCH,
     }
 }
 

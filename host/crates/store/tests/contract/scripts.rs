@@ -385,7 +385,7 @@ async fn a_deleted_script_is_gone_before_its_rows_are(store: Store) {
     let (made, other) = (script(&store, &owner).await, script(&store, &owner).await);
     // A thousand missed slots in one transaction each, more than a deletion takes along at once.
     let clock = clock();
-    clock.advance(TimeDelta::seconds(30_000));
+    clock.advance(TimeDelta::seconds(60_000));
     let mut held = Vec::new();
     for _ in 0..2 {
         held = store.claim_due(&claim_at(clock.now())).await.unwrap();

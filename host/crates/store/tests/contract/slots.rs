@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use vedette_core::{Clock as _, MissedReason, ScriptId, ScriptVersionId};
-use vedette_store::{RecordResult, SlotLease, Store, Updated, both_databases};
+use vedette_store::{ClaimRequest, RecordResult, SlotLease, Store, Updated, both_databases};
 
 use crate::{Owner, PAGE, at, change, claim_at, clock, finished, owner, script, start, success};
 
@@ -141,8 +141,13 @@ async fn an_expired_lease_comes_back_and_fences_the_late(store: Store) {
     let owner = owner(&store, "anna").await;
     let made = script(&store, &owner).await;
     let due = at("2026-11-24T12:00:10Z");
-    let late = store.claim_due(&claim_at(due)).await.unwrap().remove(0);
-    let after = due + TimeDelta::seconds(62);
+    // Over before the script is due again.
+    let claim = ClaimRequest {
+        lease: TimeDelta::seconds(2),
+        ..claim_at(due)
+    };
+    let late = store.claim_due(&claim).await.unwrap().remove(0);
+    let after = due + TimeDelta::seconds(4);
     let taken_over = store.claim_due(&claim_at(after)).await.unwrap().remove(0);
     assert_eq!(taken_over.scheduled_at, due);
     assert!(taken_over.lease_token > late.lease_token);
