@@ -14,6 +14,7 @@ pub mod permission;
 pub mod quota;
 pub mod schedule;
 pub mod script;
+pub mod sealed;
 pub mod slot;
 pub mod variable;
 
@@ -34,5 +35,6 @@ pub use permission::{BuiltInRole, Permission, PermissionSet, UnknownPermission};
 pub use quota::{DayUsage, OwnQuotas, Quota, Quotas};
 pub use schedule::{Schedule, ScheduleError};
 pub use script::{Program, ProgramKind, ScriptError, SourceLanguage};
+pub use sealed::{AllowedHost, SealedSecret};
 pub use slot::MissedReason;
 pub use variable::{Environment, VariableKind};

@@ -12,6 +12,7 @@ use crate::{
     ScriptError,
     outcome::{UnknownWord, text_enum},
     script::{MAX_ENV_NAME_BYTES, MAX_ENV_VARS, is_env_name},
+    sealed::{MIN_SEALED_BYTES, SealedSecret},
 };
 
 #[cfg(test)]
@@ -37,6 +38,9 @@ text_enum! {
         Plain = "plain",
         /// Encrypted; given to runs and to nobody else, and masked in what they leave.
         Secret = "secret",
+        /// Encrypted; runs are given a handle, in the place of which the host puts the value into
+        /// requests to certain hosts.
+        Sealed = "sealed",
     }
 }
 
@@ -47,27 +51,39 @@ pub struct Environment {
     pub values: BTreeMap<String, String>,
     /// The names of those that are secret.
     pub secrets: BTreeSet<String>,
+    /// Those that the run does not see, by name; none of them is among `values`.
+    pub sealed: BTreeMap<String, SealedSecret>,
 }
 
 impl Environment {
-    /// Puts a variable over one of the same name.
-    pub fn set(&mut self, name: &str, kind: VariableKind, value: &str) {
-        match kind {
-            VariableKind::Plain => self.secrets.remove(name),
-            VariableKind::Secret => self.secrets.insert(name.to_owned()),
-        };
+    /// Puts a variable over one of the same name, as it is.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.secrets.remove(name);
+        self.sealed.remove(name);
         self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Puts a secret over a variable of the same name.
+    pub fn set_secret(&mut self, name: &str, value: &str) {
+        self.set(name, value);
+        self.secrets.insert(name.to_owned());
+    }
+
+    /// Puts a sealed secret over a variable of the same name.
+    pub fn set_sealed(&mut self, name: &str, secret: SealedSecret) {
+        self.secrets.remove(name);
+        self.values.remove(name);
+        self.sealed.insert(name.to_owned(), secret);
     }
 
     /// Puts plain variables over those of the same names.
     pub fn set_all(&mut self, plain: BTreeMap<String, String>) {
-        if self.values.is_empty() {
+        if self.values.is_empty() && self.sealed.is_empty() {
             self.values = plain;
             return;
         }
         for (name, value) in plain {
-            self.secrets.remove(&name);
-            self.values.insert(name, value);
+            self.set(&name, &value);
         }
     }
 }
@@ -77,14 +93,15 @@ impl From<BTreeMap<String, String>> for Environment {
     fn from(values: BTreeMap<String, String>) -> Self {
         Self {
             values,
-            secrets: BTreeSet::new(),
+            ..Self::default()
         }
     }
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.values.keys()).finish()
+        let names = self.values.keys().chain(self.sealed.keys());
+        f.debug_set().entries(names).finish()
     }
 }
 
@@ -108,10 +125,15 @@ pub fn check_value(kind: VariableKind, value: &str) -> Result<(), ScriptError> {
             format!("the value has {bytes} bytes, at most {MAX_VARIABLE_BYTES} are allowed");
         return Err(ScriptError::new("/value", reason));
     }
-    if kind == VariableKind::Secret && bytes < MIN_SECRET_BYTES {
+    let least = match kind {
+        VariableKind::Plain => 0,
+        VariableKind::Secret => MIN_SECRET_BYTES,
+        VariableKind::Sealed => MIN_SEALED_BYTES,
+    };
+    if bytes < least {
         let reason = format!(
-            "a value of this kind has at least {MIN_SECRET_BYTES} bytes: a shorter one could not \
-             be masked in logs and results"
+            "a value of this kind has at least {least} bytes: a shorter one could not be masked in \
+             logs and results"
         );
         return Err(ScriptError::new("/value", reason));
     }

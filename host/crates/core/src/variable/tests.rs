@@ -16,13 +16,14 @@ fn names_are_those_of_environment_variables() {
 
 #[test]
 fn values_have_bounds_and_secrets_are_long_enough_to_be_masked() {
-    use VariableKind::{Plain, Secret};
+    use VariableKind::{Plain, Sealed, Secret};
     let largest = "x".repeat(MAX_VARIABLE_BYTES);
     for (kind, good) in [
         (Plain, ""),
         (Plain, largest.as_str()),
         (Secret, "1234"),
         (Secret, &largest),
+        (Sealed, "12345678"),
     ] {
         assert_eq!(check_value(kind, good), Ok(()));
     }
@@ -32,6 +33,7 @@ fn values_have_bounds_and_secrets_are_long_enough_to_be_masked() {
         (Plain, too_large.as_str()),
         (Secret, "123"),
         (Secret, ""),
+        (Sealed, "1234567"),
         (Secret, "1234\0"),
         (Secret, &too_large),
     ] {
@@ -57,22 +59,34 @@ fn descriptions_are_for_people() {
 
 #[test]
 fn the_last_one_counts_with_its_kind() {
+    let sealed = || SealedSecret {
+        value: "12345678".to_owned(),
+        allowed_hosts: Vec::new(),
+    };
     let mut environment = Environment::default();
-    environment.set("TOKEN", VariableKind::Secret, "wide");
-    environment.set("OTHER", VariableKind::Secret, "other");
-    environment.set("TOKEN", VariableKind::Plain, "narrow");
+    environment.set_secret("TOKEN", "wide");
+    environment.set_secret("OTHER", "other");
+    environment.set("TOKEN", "narrow");
+    environment.set_sealed("KEY", sealed());
     assert_eq!(environment.values["TOKEN"], "narrow");
     assert_eq!(environment.secrets, ["OTHER".to_owned()].into());
+    assert!(environment.sealed.contains_key("KEY"));
     environment.set_all([("OTHER".to_owned(), "own".to_owned())].into());
     assert_eq!(environment.values["OTHER"], "own");
     assert_eq!(environment.values.len(), 2);
     assert!(environment.secrets.is_empty());
+    environment.set_secret("KEY", "narrow");
+    assert!(environment.sealed.is_empty());
+    environment.set_sealed("KEY", sealed());
+    assert!(!environment.values.contains_key("KEY") && environment.secrets.is_empty());
+    environment.set_all([("KEY".to_owned(), "own".to_owned())].into());
+    assert!(environment.sealed.is_empty());
 }
 
 #[test]
 fn no_value_is_shown() {
     let mut environment = Environment::default();
-    environment.set("TOKEN", VariableKind::Secret, "hunter22");
-    environment.set("REGION", VariableKind::Plain, "eu-west");
+    environment.set_secret("TOKEN", "hunter22");
+    environment.set("REGION", "eu-west");
     assert_eq!(format!("{environment:?}"), r#"{"REGION", "TOKEN"}"#);
 }

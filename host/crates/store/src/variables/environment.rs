@@ -131,9 +131,9 @@ impl Opened {
             let variables = self.levels.get(&(owners.org, level));
             for OpenedVariable { name, value } in variables.into_iter().flatten() {
                 match value {
-                    Ok(Value::Plain(text)) => environment.set(name, VariableKind::Plain, text),
+                    Ok(Value::Plain(text)) => environment.set(name, text),
                     Ok(Value::Secret(text)) => {
-                        environment.set(name, VariableKind::Secret, text.expose_secret());
+                        environment.set_secret(name, text.expose_secret());
                     }
                     Err(error) => return Err(StoreError::VariableUnreadable(error.clone())),
                 }
