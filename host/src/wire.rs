@@ -279,6 +279,7 @@ impl Runner for Scripts {
             params: request.parameters,
             env: request.env_vars.values,
             secrets: request.env_vars.secrets,
+            sealed: request.env_vars.sealed,
             limits: Limits {
                 wall: request.timeout,
                 ..Limits::default()

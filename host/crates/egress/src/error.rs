@@ -26,6 +26,8 @@ pub enum Stage {
     Redirect,
     /// The method, a header or a size of the request.
     Header,
+    /// A sealed secret may not be sent there.
+    Seal,
 }
 
 impl Stage {
@@ -40,6 +42,7 @@ impl Stage {
         Self::Dns,
         Self::Redirect,
         Self::Header,
+        Self::Seal,
     ];
 }
 
@@ -55,6 +58,7 @@ impl fmt::Display for Stage {
             Self::Dns => "dns",
             Self::Redirect => "redirect",
             Self::Header => "header",
+            Self::Seal => "seal",
         })
     }
 }
@@ -129,6 +133,30 @@ pub enum FetchError {
     /// What came is not a valid HTTP response.
     #[error("protocol: {0}")]
     Protocol(String),
+}
+
+impl FetchError {
+    /// The same with its text, if it has one, replaced.
+    pub(crate) fn map_text(self, mut map: impl FnMut(String) -> String) -> Self {
+        match self {
+            Self::Denied { stage, rule } => Self::Denied {
+                stage,
+                rule: map(rule),
+            },
+            Self::InvalidRequest(text) => Self::InvalidRequest(map(text)),
+            Self::Dns(text) => Self::Dns(map(text)),
+            Self::Connect(text) => Self::Connect(map(text)),
+            Self::Tls(text) => Self::Tls(map(text)),
+            Self::Limit(text) => Self::Limit(map(text)),
+            Self::Platform(text) => Self::Platform(map(text)),
+            Self::Protocol(text) => Self::Protocol(map(text)),
+            Self::ConnectionRefused
+            | Self::ConnectionReset
+            | Self::Timeout
+            | Self::TooManyRedirects
+            | Self::BodyTooLarge(_) => self,
+        }
+    }
 }
 
 impl From<Denial> for FetchError {

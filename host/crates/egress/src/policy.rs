@@ -8,7 +8,9 @@ use std::{
 use ipnet::{IpNet, Ipv6Net};
 use serde::Serialize;
 
-use crate::{EgressError, Session, SessionLimits, Stage, client::SharedClientParts, url_rules};
+use crate::{
+    EgressError, Seals, Session, SessionLimits, Stage, client::SharedClientParts, url_rules,
+};
 
 /// What the operator allows besides the public internet.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +115,12 @@ impl Guard {
 
     /// The requests of one run. Costs nothing until the first of them.
     pub fn session(&self, limits: SessionLimits) -> Session {
-        Session::new(self.clone(), limits)
+        self.session_with(limits, Seals::default())
+    }
+
+    /// The requests of one run that has sealed secrets.
+    pub fn session_with(&self, limits: SessionLimits, seals: Seals) -> Session {
+        Session::new(self.clone(), limits, seals)
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use vedette_core::RequestRecord;
 
 use crate::{
-    Allowance, Denial, FetchError, Guard, RedirectMode, Request, Timings, TlsInfo,
+    Allowance, Denial, FetchError, Guard, RedirectMode, Request, Seals, Timings, TlsInfo,
     body::{self, Received},
     client,
     facts::{HOP, Hop, SharedHop},
@@ -111,6 +111,7 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     guard: Guard,
     limits: SessionLimits,
+    seals: Seals,
     started: Instant,
     turns: Semaphore,
     received: Received,
@@ -131,9 +132,10 @@ struct Records {
 const IN_FLIGHT: &str = "cancelled";
 
 impl Session {
-    pub(crate) fn new(guard: Guard, limits: SessionLimits) -> Self {
+    pub(crate) fn new(guard: Guard, limits: SessionLimits, seals: Seals) -> Self {
         Self(Arc::new(Inner {
             guard,
+            seals,
             started: Instant::now(),
             turns: Semaphore::new(limits.max_concurrent),
             received: Received::default(),
@@ -167,6 +169,7 @@ impl Session {
             tokio::task::yield_now().await;
             let started = Instant::now();
             let answer = inner.make(request).await;
+            let answer = answer.map_err(|error| inner.seals.clean_error(error));
             inner.close_record(record, started.elapsed(), &answer);
             answer.map(|(response, _)| response)
         })
@@ -292,7 +295,8 @@ impl Inner {
                     return Err(FetchError::Protocol(why.to_owned()));
                 }
                 let policy = &self.guard.policy;
-                let next = redirect::target(policy, &request.url, answer.headers())?;
+                let headers = self.seals.clean_headers(answer.headers());
+                let next = redirect::target(policy, &request.url, &headers)?;
                 match next {
                     Some(_) if redirects >= self.limits.max_redirects => {
                         return Err(FetchError::TooManyRedirects);
@@ -307,22 +311,23 @@ impl Inner {
             }
             let body = body::read(&mut answer, &self.received, &self.limits).await?;
             let ended = Instant::now();
-            let hop = facts.lock().expect("no holder of this lock panics");
-            let timings = Timings {
-                dns: hop.dns,
-                connect: hop.connect(),
-                tls: hop.tls(),
-                first_byte: head_at
-                    .at
-                    .duration_since(hop.connected.unwrap_or(head_at.from)),
-                download: ended.duration_since(head_at.at),
-                total: ended.duration_since(started),
+            let (timings, tls) = {
+                let hop = facts.lock().expect("no holder of this lock panics");
+                let timings = Timings {
+                    dns: hop.dns,
+                    connect: hop.connect(),
+                    tls: hop.tls(),
+                    first_byte: head_at
+                        .at
+                        .duration_since(hop.connected.unwrap_or(head_at.from)),
+                    download: ended.duration_since(head_at.at),
+                    total: ended.duration_since(started),
+                };
+                (timings, self.tls_info(&request, &hop))
             };
-            let tls = self.tls_info(&request, &hop);
-            return Ok((
-                respond(&request, &answer, body, redirects, timings, tls),
-                redirects,
-            ));
+            let response = respond(&request, &answer, body, redirects, timings, tls);
+            let response = self.seals.clean(response, &self.limits).await?;
+            return Ok((response, redirects));
         }
     }
 
@@ -332,6 +337,8 @@ impl Inner {
         client: &Client,
         request: &HopRequest,
     ) -> Result<(reqwest::Response, HeadAt), FetchError> {
+        let with_values = self.seals.put_in(request, &self.limits)?;
+        let request = with_values.as_ref().unwrap_or(request);
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());

@@ -26,7 +26,6 @@ mod network;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod record;
-mod redact;
 pub mod run;
 mod state;
 mod steps;

@@ -3,16 +3,21 @@
 //! What is looked for is what [`Redactor`] finds. It is a net and no wall: a script can make of a
 //! value what nobody recognizes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
+use chacha20::{
+    ChaCha20Rng,
+    rand_core::{Rng as _, SeedableRng as _},
+};
 use vedette_core::{ErrorClass, Flag, Outcome};
+use vedette_egress::{Seals, redact::Redactor};
 
 use crate::{
     Limits, RunInputs,
     limits::{MESSAGE_BYTES, STEP_MESSAGE_BYTES, STEP_NAME_BYTES},
-    redact::Redactor,
     run::PLATFORM_MESSAGE,
     verdict::clean_text,
+    world::new_seed,
 };
 
 /// Longest address of a request in an outcome that was masked, in bytes.
@@ -22,25 +27,59 @@ const URL_BYTES: usize = 8 * 1024;
 const TOO_LARGE: &str = "[masked: too large]";
 
 /// The secrets of one run. Most runs have none.
-pub(crate) struct Secrets(BTreeMap<String, String>);
+pub(crate) struct Secrets {
+    values: BTreeMap<String, String>,
+    seals: Seals,
+}
 
 impl Secrets {
-    pub(crate) fn of(inputs: &RunInputs) -> Self {
-        let values = inputs.secrets.iter().filter_map(|name| {
-            let value = inputs.env.get(name)?;
-            Some((name.clone(), value.clone()))
+    /// Notes the secrets of a run, and puts handles in the place of those that it must not see.
+    ///
+    /// # Errors
+    /// An outcome, when there is no chance to make handles of.
+    pub(crate) fn take(inputs: &mut RunInputs) -> Result<Self, Box<Outcome>> {
+        let mut values: BTreeMap<_, _> = inputs
+            .secrets
+            .iter()
+            .filter_map(|name| Some((name.clone(), inputs.env.get(name)?.clone())))
+            .collect();
+        let sealed = mem::take(&mut inputs.sealed);
+        if sealed.is_empty() {
+            let seals = Seals::default();
+            return Ok(Self { values, seals });
+        }
+        let seed = new_seed().map_err(|error| {
+            tracing::error!(error = ?error, "a run could not start");
+            Box::new(Outcome::error(ErrorClass::PlatformError, PLATFORM_MESSAGE))
+        })?;
+        let mut random = ChaCha20Rng::from_seed(seed);
+        // A guest never has them, but the net costs nothing more.
+        let of_sealed = sealed.iter();
+        values.extend(of_sealed.map(|(name, secret)| (name.clone(), secret.value.clone())));
+        let seals = Seals::new(sealed, || {
+            let mut bytes = [0; 16];
+            random.fill_bytes(&mut bytes);
+            bytes
         });
-        Self(values.collect())
+        for (name, handle) in seals.handles() {
+            inputs.env.insert(name.to_owned(), handle.to_owned());
+        }
+        Ok(Self { values, seals })
+    }
+
+    /// For the requests of the run.
+    pub(crate) fn seals(&self) -> Seals {
+        self.seals.clone()
     }
 
     /// The outcome without the secrets. Nothing is done if there are none; else it is done beside
     /// the runs, because with many secrets it takes some time.
     pub(crate) async fn mask(self, outcome: Outcome, limits: &Limits) -> Outcome {
-        if self.0.is_empty() {
+        if self.values.is_empty() {
             return outcome;
         }
         let limits = limits.clone();
-        let masking = tokio::task::spawn_blocking(move || mask(outcome, &self.0, &limits));
+        let masking = tokio::task::spawn_blocking(move || mask(outcome, &self.values, &limits));
         masking.await.unwrap_or_else(|error| {
             tracing::error!(%error, "an outcome could not be masked");
             Outcome::error(ErrorClass::PlatformError, PLATFORM_MESSAGE)

@@ -8,7 +8,10 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use vedette_core::{ErrorClass, Flag, LogLine, Outcome, RequestRecord, Status, Step, Verdict};
+use vedette_core::{
+    ErrorClass, Flag, LogLine, Outcome, RequestRecord, SealedSecret, Status, Step, Verdict,
+};
+use vedette_egress::Seals;
 use wasmtime::{Store, Trap};
 
 use crate::{
@@ -35,6 +38,8 @@ pub struct RunInputs {
     pub env: BTreeMap<String, String>,
     /// The names of the variables whose values must not be in the outcome.
     pub secrets: BTreeSet<String>,
+    /// Variables that are given as handles, in the place of which requests to certain hosts carry the values.
+    pub sealed: BTreeMap<String, SealedSecret>,
     /// What the run may use.
     pub limits: Limits,
 }
@@ -64,7 +69,7 @@ impl Sandbox {
     ///
     /// Dropping the future ends the run and every request that it has in flight.
     pub async fn run(&self, bytecode: &Bytecode, inputs: RunInputs) -> Outcome {
-        let world = |limits: &Limits| self.real_world(limits, None);
+        let world = |limits: &Limits, seals| self.real_world(limits, seals, None);
         self.run_in(bytecode, inputs, world).await.0
     }
 
@@ -76,7 +81,7 @@ impl Sandbox {
         inputs: RunInputs,
         tape_bytes: usize,
     ) -> (Outcome, Option<Tape>) {
-        let world = |limits: &Limits| self.real_world(limits, Some(tape_bytes));
+        let world = |limits: &Limits, seals| self.real_world(limits, seals, Some(tape_bytes));
         self.run_in(bytecode, inputs, world).await
     }
 
@@ -92,6 +97,7 @@ impl Sandbox {
     pub(crate) fn real_world(
         &self,
         limits: &Limits,
+        seals: Seals,
         tape_bytes: Option<usize>,
     ) -> wasmtime::Result<World> {
         let seed = new_seed()?;
@@ -101,7 +107,7 @@ impl Sandbox {
             Tape::new(seed, clock, engine, limits.clone(), max_bytes)
         });
         Ok(World {
-            network: Arc::new(self.guard.session(limits.fetch.clone())),
+            network: Arc::new(self.guard.session_with(limits.fetch.clone(), seals)),
             clock,
             seed,
             tape,
@@ -113,12 +119,15 @@ impl Sandbox {
     pub(crate) async fn run_in(
         &self,
         bytecode: &Bytecode,
-        inputs: RunInputs,
-        world: impl FnOnce(&Limits) -> wasmtime::Result<World>,
+        mut inputs: RunInputs,
+        world: impl FnOnce(&Limits, Seals) -> wasmtime::Result<World>,
     ) -> (Outcome, Option<Tape>) {
         let _permit = self.machine.runs.acquire().await.expect("never closed");
         let started = Instant::now();
-        let secrets = Secrets::of(&inputs);
+        let secrets = match Secrets::take(&mut inputs) {
+            Ok(secrets) => secrets,
+            Err(outcome) => return (*outcome, None),
+        };
         let RunInputs {
             params,
             env,
@@ -126,6 +135,8 @@ impl Sandbox {
             ..
         } = inputs;
         let params = Value::Object(params).to_string();
+        let seals = secrets.seals();
+        let world = |limits: &Limits| world(limits, seals);
         let running = self
             .machine
             .execute(bytecode.bytes(), params, env, &limits, world);

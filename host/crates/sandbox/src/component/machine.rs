@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 use vedette_core::{Clock, ComponentRefusal, ErrorClass, Outcome};
-use vedette_egress::Guard;
+use vedette_egress::{Guard, Seals};
 use wasmtime::{
     Engine, Store, StoreContextMut, Trap,
     component::{Component, ComponentExportIndex, HasSelf, InstancePre, Linker, TypedFunc},
@@ -158,8 +158,9 @@ impl LoadedComponent {
     ///
     /// Dropping the future ends the run and every request that it has in flight.
     pub async fn run(&self, guard: &Guard, clock: Arc<dyn Clock>, inputs: RunInputs) -> Outcome {
-        let network =
-            |limits: &Limits| Arc::new(guard.session(limits.fetch.clone())) as Arc<dyn Network>;
+        let network = |limits: &Limits, seals| {
+            Arc::new(guard.session_with(limits.fetch.clone(), seals)) as Arc<dyn Network>
+        };
         self.run_on(network, clock, inputs).await
     }
 
@@ -167,18 +168,21 @@ impl LoadedComponent {
     /// socket.
     #[cfg(feature = "bench")]
     pub async fn run_on_stub(&self, clock: Arc<dyn Clock>, inputs: RunInputs) -> Outcome {
-        let stub = |_: &Limits| Arc::new(crate::network::Stub) as Arc<dyn Network>;
+        let stub = |_: &Limits, _| Arc::new(crate::network::Stub) as Arc<dyn Network>;
         self.run_on(stub, clock, inputs).await
     }
 
     async fn run_on(
         &self,
-        network: impl FnOnce(&Limits) -> Arc<dyn Network>,
+        network: impl FnOnce(&Limits, Seals) -> Arc<dyn Network>,
         clock: Arc<dyn Clock>,
-        inputs: RunInputs,
+        mut inputs: RunInputs,
     ) -> Outcome {
         let started = Instant::now();
-        let secrets = Secrets::of(&inputs);
+        let secrets = match Secrets::take(&mut inputs) {
+            Ok(secrets) => secrets,
+            Err(outcome) => return *outcome,
+        };
         let RunInputs {
             params,
             env,
@@ -189,7 +193,7 @@ impl LoadedComponent {
         let now = clock.now();
         let world = |limits: &Limits| {
             Ok(World {
-                network: network(limits),
+                network: network(limits, secrets.seals()),
                 clock: GuestClock::start(now),
                 seed: new_seed()?,
                 tape: None,

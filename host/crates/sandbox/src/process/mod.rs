@@ -219,11 +219,14 @@ impl ProcessSandbox {
         &self,
         pool: &Pool,
         bytecode: &[u8],
-        inputs: RunInputs,
+        mut inputs: RunInputs,
         tape_bytes: Option<usize>,
     ) -> (Outcome, Option<Tape>) {
         let started = Instant::now();
-        let secrets = Secrets::of(&inputs);
+        let secrets = match Secrets::take(&mut inputs) {
+            Ok(secrets) => secrets,
+            Err(outcome) => return (*outcome, None),
+        };
         let RunInputs {
             params,
             env,
@@ -244,7 +247,10 @@ impl ProcessSandbox {
             if limits.wall.is_zero() {
                 break;
             }
-            let session = self.0.guard.session(limits.fetch.clone());
+            let session = self
+                .0
+                .guard
+                .session_with(limits.fetch.clone(), secrets.seals());
             let run = Run {
                 bytecode,
                 params: &params,

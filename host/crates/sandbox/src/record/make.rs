@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use vedette_core::{Outcome, RequestRecord, SourceLanguage, Verdict};
-use vedette_egress::{FetchError, Response, Timings};
+use vedette_egress::{FetchError, Response, Timings, redact::Redactor};
 
 use super::{
     bytes::Bytes,
@@ -15,7 +15,7 @@ use super::{
     },
     tape::{Tape, TapedAnswer, TapedBody, TapedRequest, TapedWait},
 };
-use crate::{network::Answer, redact::Redactor};
+use crate::network::Answer;
 
 /// What the value of a header becomes that is a secret by its name.
 const MASKED: &str = "[masked]";

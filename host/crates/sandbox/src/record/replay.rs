@@ -11,7 +11,10 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use vedette_core::{RequestRecord, Status};
-use vedette_egress::{FetchError, Request, Response, Stage, Timings, TlsInfo};
+use vedette_egress::{
+    FetchError, Request, Response, Stage, Timings, TlsInfo,
+    redact::{Redactor, restore},
+};
 
 use super::{
     format::{
@@ -23,7 +26,6 @@ use super::{
 use crate::{
     limits::RECORDED_BODY_BYTES,
     network::{Answer, Network},
-    redact::{Redactor, restore},
 };
 
 /// The wall clock of the run is over, in the time that the recording tells.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use vedette_core::{ErrorClass, Outcome, Status};
+use vedette_egress::redact::{Redactor, placeholder, restore_json};
 
 use super::{
     RecordingError,
@@ -12,7 +13,6 @@ use super::{
 };
 use crate::{
     Bytecode, Limits, RunInputs, Sandbox,
-    redact::{Redactor, placeholder, restore_json},
     world::{GuestClock, World},
 };
 
@@ -81,7 +81,7 @@ impl Sandbox {
             ..RunInputs::default()
         };
         let (mut outcome, _) = self
-            .run_in(bytecode, inputs, |_| {
+            .run_in(bytecode, inputs, |_, _| {
                 Ok(World {
                     network: Arc::new(replay.clone()),
                     clock: GuestClock::start(recording.started_at),

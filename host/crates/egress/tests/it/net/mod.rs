@@ -9,6 +9,7 @@ mod rebinding;
 mod redirects;
 mod requests;
 mod responses;
+mod seals;
 mod world;
 
 use std::{
@@ -115,6 +116,11 @@ fn one_bad_answer_among_many_refuses_the_name() {
     alone("many answers");
 }
 
+#[test]
+fn a_sealed_secret_goes_to_its_hosts_only() {
+    alone("seals");
+}
+
 fn alone(scenario: &str) {
     if let Some(output) = namespace::run(scenario, &[]) {
         succeeded(&output);
@@ -152,6 +158,7 @@ fn inside() {
             "response" => responses::all().await,
             "canaries" => addresses::canaries().await,
             "rebinding" => rebinding::rounds().await,
+            "seals" => seals::all().await,
             "many answers" => rebinding::many_answers().await,
             row => names::environment(row).await,
         }

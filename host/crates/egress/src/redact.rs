@@ -22,10 +22,10 @@ const LEAST_BASE64_BYTES: usize = 5;
 const MOST_RESTORED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Replaces values by the names of their variables.
-pub(crate) struct Redactor {
+pub struct Redactor {
     patterns: Vec<Pattern>,
     /// A value was found since the start.
-    pub(crate) found: bool,
+    pub found: bool,
     /// And in a form that [`restore`] does not bring back.
     lost: bool,
 }
@@ -68,19 +68,25 @@ impl Form {
 }
 
 /// What stands for the value of `name`.
-pub(crate) fn placeholder(name: &str) -> String {
+pub fn placeholder(name: &str) -> String {
     format!("[env:{name}]")
 }
 
 impl Redactor {
-    pub(crate) fn new(variables: &BTreeMap<String, String>) -> Self {
-        let patterns = variables
-            .iter()
-            .filter(|(_, value)| value.len() >= LEAST_VALUE_BYTES)
-            .map(|(name, value)| Pattern {
-                value: value.clone(),
-                placeholder: placeholder(name),
-                forms: forms(value),
+    /// Replaces the values of variables, by [`placeholder`].
+    pub fn new(variables: &BTreeMap<String, String>) -> Self {
+        let variables = variables.iter();
+        Self::with_placeholders(variables.map(|(name, value)| (value.clone(), placeholder(name))))
+    }
+
+    /// Replaces each value by a text of its own.
+    pub fn with_placeholders(values: impl Iterator<Item = (String, String)>) -> Self {
+        let patterns = values
+            .filter(|(value, _)| value.len() >= LEAST_VALUE_BYTES)
+            .map(|(value, placeholder)| Pattern {
+                forms: forms(&value),
+                value,
+                placeholder,
             })
             .collect();
         Self {
@@ -90,7 +96,8 @@ impl Redactor {
         }
     }
 
-    pub(crate) fn bytes<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    /// Bytes without values.
+    pub fn bytes<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let places = self.places(bytes);
         if places.is_empty() {
             return Cow::Borrowed(bytes);
@@ -115,7 +122,7 @@ impl Redactor {
     }
 
     /// Whether `f` takes out a value for good.
-    pub(crate) fn watch<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+    pub fn watch<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> (T, bool) {
         let before = std::mem::take(&mut self.lost);
         let value = f(self);
         let is_lost = self.lost;
@@ -123,14 +130,16 @@ impl Redactor {
         (value, is_lost)
     }
 
-    pub(crate) fn owned(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+    /// The same for bytes that nobody needs as they were.
+    pub fn owned(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         match self.bytes(&bytes) {
             Cow::Borrowed(_) => bytes,
             Cow::Owned(clean) => clean,
         }
     }
 
-    pub(crate) fn text(&mut self, text: &str) -> String {
+    /// A text without values.
+    pub fn text(&mut self, text: &str) -> String {
         match self.bytes(text.as_bytes()) {
             Cow::Borrowed(_) => text.to_owned(),
             Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -139,7 +148,7 @@ impl Redactor {
 
     /// The text without values; also without the beginning of one at its end if it has about the
     /// most bytes that it may have, so that it may have been cut there. `None`: nothing was found.
-    pub(crate) fn cut_text(&mut self, text: &str, most_bytes: usize) -> Option<String> {
+    pub fn cut_text(&mut self, text: &str, most_bytes: usize) -> Option<String> {
         let mut clean = self.bytes(text.as_bytes());
         let may_be_cut = text.len() + LEAST_VALUE_BYTES > most_bytes;
         // In what is left of it, so that no whole value is torn.
@@ -170,7 +179,8 @@ impl Redactor {
         places.min()
     }
 
-    pub(crate) fn json(&mut self, value: &Value) -> Value {
+    /// JSON without values, also in names.
+    pub fn json(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             // A number that holds a value becomes a text without it.
@@ -196,7 +206,7 @@ impl Redactor {
     }
 
     /// What would stand for the first value in a text, if there is one.
-    pub(crate) fn first_in(&self, text: &str) -> Option<&str> {
+    pub fn first_in(&self, text: &str) -> Option<&str> {
         let (_, _, pattern) = *self.places(text.as_bytes()).first()?;
         Some(&self.patterns[pattern].placeholder)
     }
@@ -312,7 +322,7 @@ fn base64_form(alphabet: &GeneralPurpose, value: &[u8], before: usize) -> Option
 
 /// Puts values back where placeholders stand: for a replay that is given them. What would become
 /// larger than any body may be is left as it is.
-pub(crate) fn restore(bytes: &[u8], values: &[(String, String)]) -> Vec<u8> {
+pub fn restore(bytes: &[u8], values: &[(String, String)]) -> Vec<u8> {
     let mut restored = bytes.to_vec();
     for (name, value) in values {
         let placeholder = placeholder(name);
@@ -333,7 +343,7 @@ pub(crate) fn restore(bytes: &[u8], values: &[(String, String)]) -> Vec<u8> {
 }
 
 /// The same for JSON.
-pub(crate) fn restore_json(value: &Value, values: &[(String, String)]) -> Value {
+pub fn restore_json(value: &Value, values: &[(String, String)]) -> Value {
     let text = |text: &String| {
         let restored = restore(text.as_bytes(), values);
         String::from_utf8(restored).unwrap_or_else(|_| text.clone())
