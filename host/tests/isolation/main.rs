@@ -6,6 +6,7 @@
 mod components;
 mod death;
 mod parity;
+mod sealed;
 mod walls;
 
 #[path = "../e2e/target.rs"]

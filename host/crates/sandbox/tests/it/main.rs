@@ -11,6 +11,7 @@ mod recordings;
 mod replay;
 mod requests;
 mod scripts;
+mod sealed;
 mod secrets;
 mod server;
 mod site;
