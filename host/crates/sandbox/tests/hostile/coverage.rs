@@ -21,8 +21,20 @@ use Place::{ComponentsOnly, NotHere, NotYet, Test};
 const HOSTILE: &str = "host/crates/sandbox/tests/hostile";
 
 const ELSEWHERE: &[(&str, Place)] = &[
-    ("J30", NotYet("issue 5: there are no secrets yet")),
-    ("J31", NotYet("issue 5: there are no secrets yet")),
+    (
+        "J30",
+        Test(
+            "host/crates/sandbox/tests/it/secrets.rs",
+            "logs_results_and_messages_are_masked",
+        ),
+    ),
+    (
+        "J31",
+        Test(
+            "host/crates/sandbox/tests/it/secrets.rs",
+            "errors_are_masked",
+        ),
+    ),
     (
         "J58",
         Test(
@@ -73,7 +85,13 @@ const ELSEWHERE: &[(&str, Place)] = &[
         "X31",
         NotHere("there is no epoch ticker: fuel makes a run yield, and the clock is tokio's"),
     ),
-    ("M01", NotYet("places are not shared out by organization")),
+    (
+        "M01",
+        Test(
+            "host/crates/scheduler/tests/it/fairness.rs",
+            "a_flood_of_loops_leaves_others_on_time",
+        ),
+    ),
     (
         "M03",
         Test("tenants.rs", "tarpits_of_one_tenant_hold_up_no_other"),
@@ -92,7 +110,13 @@ const ELSEWHERE: &[(&str, Place)] = &[
             "accounts cannot be deleted; a script that is: `a_script_that_is_deleted_takes_its_run_along`",
         ),
     ),
-    ("M08", NotYet("issue 5: there are no secrets yet")),
+    (
+        "M08",
+        Test(
+            "host/crates/store/tests/contract/variables.rs",
+            "a_changed_value_is_for_the_next_claim",
+        ),
+    ),
     ("M10", Test("tenants.rs", "clocks_are_coarse_under_load")),
     ("M11", Test("survival.rs", "the_whole_table_is_survived")),
 ];
