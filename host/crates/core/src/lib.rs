@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod alert;
 pub mod clock;
 pub mod component;
 pub mod ids;
