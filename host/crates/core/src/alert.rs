@@ -8,4 +8,11 @@
 //! [`dry_run::dry_run`] plays a rule over the past. Nothing here sends, stores or waits.
 
 pub mod incident;
+pub mod machine;
+mod memory;
+pub mod observation;
+pub mod quorum;
 pub mod rule;
+pub mod state;
+
+pub use memory::LEAST_VERDICTS;
