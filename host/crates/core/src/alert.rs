@@ -7,6 +7,7 @@
 //! [`incident::IncidentState`] gathers the rules of a script and says what is to be sent.
 //! [`dry_run::dry_run`] plays a rule over the past. Nothing here sends, stores or waits.
 
+pub mod dry_run;
 pub mod incident;
 pub mod machine;
 mod memory;
