@@ -79,6 +79,8 @@ typed_ids! {
     InvitationId;
     /// Who a user is at an identity provider.
     IdentityId;
+    /// What says when somebody is told about a script.
+    AlertRuleId;
     /// A variable of an organization, a project or a script.
     VariableId;
 }

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod alert;
 pub mod clock;
 pub mod component;
 pub mod ids;
@@ -24,8 +25,8 @@ pub use component::{
     Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
 };
 pub use ids::{
-    ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, IdentityId, InvitationId, OrgId, ProjectId,
-    RoleId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId, VariableId,
+    AlertRuleId, ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, IdentityId, InvitationId,
+    OrgId, ProjectId, RoleId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId, VariableId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,

@@ -253,6 +253,6 @@ pub(crate) fn is_env_name(name: &str) -> bool {
 }
 
 /// Escapes one token of a JSON pointer (RFC 6901 section 3).
-fn escape_pointer(token: &str) -> String {
+pub(crate) fn escape_pointer(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }

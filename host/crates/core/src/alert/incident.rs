@@ -1,0 +1,251 @@
+//! Incidents: the rules of one script that fire, as one story with a beginning and an end.
+//!
+//! An incident begins when `Down` is to be sent and ends when `Up` is, and nothing else sends
+//! them: so each has exactly one of both, in this order, whatever happens between.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::AlertRuleId;
+
+#[cfg(test)]
+mod tests;
+
+/// The version that is written.
+const VERSION: u64 = 1;
+
+/// Where the incident of a script stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// There is none.
+    Quiet,
+    /// A rule fires, and nobody was told, because the script's parent is down.
+    Held,
+    /// `Down` was sent.
+    Open,
+    /// Somebody said that they see to it.
+    Acknowledged,
+}
+
+/// What happens to the incident of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A rule fires, by an execution or a time `at`.
+    RuleFired {
+        /// Which one.
+        rule: AlertRuleId,
+        /// The time of its transition.
+        at: DateTime<Utc>,
+    },
+    /// A rule that fires saw a breach once more. This is what releases an alert that was held.
+    RuleStillFiring {
+        /// Which one.
+        rule: AlertRuleId,
+        /// The slot of the execution, or the time, that shows it.
+        at: DateTime<Utc>,
+    },
+    /// A rule recovered.
+    RuleRecovered {
+        /// Which one.
+        rule: AlertRuleId,
+    },
+    /// A rule was deleted, disabled, or edited into another one.
+    RuleRemoved {
+        /// Which one.
+        rule: AlertRuleId,
+    },
+    /// The script was paused or deleted: its rules look at nothing any more.
+    ScriptPaused,
+    /// The script that this one depends on has an incident.
+    ParentDown,
+    /// The script that this one depends on has none any more, or it depends on none any more.
+    ParentUp {
+        /// Since when. Executions that were due before prove nothing about this script.
+        at: DateTime<Utc>,
+    },
+    /// Somebody sees to it.
+    Acknowledge,
+    /// Somebody says that it is over.
+    Resolve,
+    /// Somebody says something.
+    Comment,
+}
+
+/// Why an incident is over. Only [`Resolution::Recovered`] says that the target is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// The last rule that fired recovered.
+    Recovered,
+    /// The last rule that fired is gone.
+    RuleRemoved,
+    /// Nobody looks any more.
+    ScriptPaused,
+    /// Somebody said so.
+    Person,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// An incident began.
+    Down,
+    /// Something was added to an incident that goes on: a further rule, or a comment.
+    Update,
+    /// Somebody sees to it.
+    Acknowledged,
+    /// The incident is over.
+    Up(Resolution),
+}
+
+/// The incident of a script, or that there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentState {
+    v: u64,
+    stage: Stage,
+    /// The rules that fire. Empty exactly when `stage` is `Quiet`.
+    causes: BTreeSet<AlertRuleId>,
+    is_parent_down: bool,
+    /// What was due before this proves nothing. `None`: the parent was never down.
+    parent_up_at: Option<DateTime<Utc>>,
+}
+
+/// A stored incident that cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IncidentError {
+    /// It was written by another version.
+    #[error("the stored incident has version {0}, this is version {VERSION}")]
+    UnknownVersion(u64),
+    /// It is not JSON, or not that of an incident.
+    #[error("the stored incident is malformed")]
+    Malformed(#[from] serde_json::Error),
+    /// It is open without a rule that fires, or has one without being open.
+    #[error("the stored incident and the rules that fire contradict each other")]
+    Inconsistent,
+}
+
+impl Default for IncidentState {
+    fn default() -> Self {
+        Self {
+            v: VERSION,
+            stage: Stage::Quiet,
+            causes: BTreeSet::new(),
+            is_parent_down: false,
+            parent_up_at: None,
+        }
+    }
+}
+
+impl IncidentState {
+    /// Reads what [`Self::to_json`] wrote.
+    ///
+    /// # Errors
+    /// Any text that no state is written as.
+    pub fn from_json(text: &str) -> Result<Self, IncidentError> {
+        let state: Self = serde_json::from_str(text)?;
+        if state.v != VERSION {
+            return Err(IncidentError::UnknownVersion(state.v));
+        }
+        if state.causes.is_empty() != (state.stage == Stage::Quiet) {
+            return Err(IncidentError::Inconsistent);
+        }
+        Ok(state)
+    }
+
+    /// The state as JSON. It grows with the number of rules that fire.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("all keys are texts")
+    }
+
+    /// Where it stands.
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The rules that fire.
+    pub const fn causes(&self) -> &BTreeSet<AlertRuleId> {
+        &self.causes
+    }
+
+    /// Whether this script counts as down for those that depend on it.
+    pub fn is_down(&self) -> bool {
+        self.stage != Stage::Quiet
+    }
+
+    /// Takes an event, and says what is to be sent.
+    ///
+    /// Events that do not fit are ignored: the recovery of a rule that did not fire, the
+    /// acknowledgement of what is over.
+    #[must_use]
+    pub fn apply(mut self, event: Event) -> (Self, Option<Notice>) {
+        let notice = match event {
+            Event::RuleFired { rule, at } => self.fire(rule, at),
+            Event::RuleStillFiring { rule, at } => {
+                let is_held = self.stage == Stage::Held && self.causes.contains(&rule);
+                is_held.then(|| self.fire(rule, at)).flatten()
+            }
+            Event::RuleRecovered { rule } => self.lose(rule, Resolution::Recovered),
+            Event::RuleRemoved { rule } => self.lose(rule, Resolution::RuleRemoved),
+            Event::ScriptPaused => self.end(Resolution::ScriptPaused),
+            Event::Resolve => self.end(Resolution::Person),
+            Event::ParentDown => {
+                self.is_parent_down = true;
+                None
+            }
+            Event::ParentUp { at } => {
+                if self.is_parent_down {
+                    self.is_parent_down = false;
+                    self.parent_up_at = Some(at);
+                }
+                None
+            }
+            Event::Acknowledge if self.stage == Stage::Open => {
+                self.stage = Stage::Acknowledged;
+                Some(Notice::Acknowledged)
+            }
+            Event::Comment if self.is_told() => Some(Notice::Update),
+            Event::Acknowledge | Event::Comment => None,
+        };
+        (self, notice)
+    }
+
+    /// Whether `Down` was sent.
+    fn is_told(&self) -> bool {
+        matches!(self.stage, Stage::Open | Stage::Acknowledged)
+    }
+
+    fn fire(&mut self, rule: AlertRuleId, at: DateTime<Utc>) -> Option<Notice> {
+        let is_new = self.causes.insert(rule);
+        let is_proof = !self.is_parent_down && self.parent_up_at.is_none_or(|up_at| at > up_at);
+        match self.stage {
+            Stage::Open | Stage::Acknowledged => (is_new && is_proof).then_some(Notice::Update),
+            Stage::Quiet | Stage::Held if is_proof => {
+                self.stage = Stage::Open;
+                Some(Notice::Down)
+            }
+            Stage::Quiet | Stage::Held => {
+                self.stage = Stage::Held;
+                None
+            }
+        }
+    }
+
+    fn lose(&mut self, rule: AlertRuleId, why: Resolution) -> Option<Notice> {
+        if self.causes.remove(&rule) && self.causes.is_empty() {
+            self.end(why)
+        } else {
+            None
+        }
+    }
+
+    fn end(&mut self, why: Resolution) -> Option<Notice> {
+        let notice = self.is_told().then_some(Notice::Up(why));
+        self.stage = Stage::Quiet;
+        self.causes.clear();
+        notice
+    }
+}

@@ -1,0 +1,286 @@
+//! Tests of incidents: by hand, and that over any events each has one `Down` and one `Up`.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn rule(number: u64) -> AlertRuleId {
+    AlertRuleId::from_uuid(uuid::Uuid::from_u64_pair(0, number))
+}
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + minutes * 60, 0).expect("a time")
+}
+
+fn fired(number: u64, minutes: i64) -> Event {
+    Event::RuleFired {
+        rule: rule(number),
+        at: at(minutes),
+    }
+}
+
+fn still(number: u64, minutes: i64) -> Event {
+    Event::RuleStillFiring {
+        rule: rule(number),
+        at: at(minutes),
+    }
+}
+
+fn recovered(number: u64) -> Event {
+    Event::RuleRecovered { rule: rule(number) }
+}
+
+fn removed(number: u64) -> Event {
+    Event::RuleRemoved { rule: rule(number) }
+}
+
+fn parent_up(minutes: i64) -> Event {
+    Event::ParentUp { at: at(minutes) }
+}
+
+/// Applies events one after the other and compares what is sent.
+fn tell(events: &[(Event, Option<Notice>)]) -> IncidentState {
+    let mut state = IncidentState::default();
+    for (number, (event, expected)) in events.iter().enumerate() {
+        let (next, notice) = state.apply(*event);
+        assert_eq!(notice, *expected, "event {number}: {event:?}");
+        state = next;
+    }
+    state
+}
+
+const DOWN: Option<Notice> = Some(Notice::Down);
+const UPDATE: Option<Notice> = Some(Notice::Update);
+const ACKNOWLEDGED: Option<Notice> = Some(Notice::Acknowledged);
+
+const UP: Option<Notice> = Some(Notice::Up(Resolution::Recovered));
+const REMOVED: Option<Notice> = Some(Notice::Up(Resolution::RuleRemoved));
+const PAUSED: Option<Notice> = Some(Notice::Up(Resolution::ScriptPaused));
+const RESOLVED: Option<Notice> = Some(Notice::Up(Resolution::Person));
+
+#[test]
+fn the_rules_of_a_script_are_one_incident() {
+    let state = tell(&[
+        (recovered(1), None),
+        (Event::Acknowledge, None),
+        (Event::Comment, None),
+        (fired(1, 0), DOWN),
+        (fired(1, 1), None),
+        (still(1, 1), None),
+        (fired(2, 2), UPDATE),
+        (Event::Comment, UPDATE),
+        (Event::Acknowledge, ACKNOWLEDGED),
+        (Event::Acknowledge, None),
+        (fired(3, 3), UPDATE),
+        (recovered(1), None),
+        (recovered(1), None),
+        (recovered(3), None),
+        (recovered(2), UP),
+        (Event::Comment, None),
+        (Event::Resolve, None),
+        (Event::ScriptPaused, None),
+        (fired(2, 9), DOWN),
+    ]);
+    assert_eq!(state.stage(), Stage::Open);
+    assert_eq!(state.causes(), &BTreeSet::from([rule(2)]));
+}
+
+#[test]
+fn who_was_told_that_it_is_down_is_told_the_end() {
+    tell(&[(fired(1, 0), DOWN), (Event::ScriptPaused, PAUSED)]);
+    tell(&[
+        (fired(1, 0), DOWN),
+        (removed(1), REMOVED),
+        (recovered(1), None),
+    ]);
+    tell(&[
+        (fired(1, 0), DOWN),
+        (fired(2, 0), UPDATE),
+        (removed(1), None),
+        (recovered(2), UP),
+    ]);
+    tell(&[
+        (fired(1, 0), DOWN),
+        (Event::Acknowledge, ACKNOWLEDGED),
+        (Event::Resolve, RESOLVED),
+        // It goes on firing, and later recovers: that is no second end, and no beginning.
+        (still(1, 1), None),
+        (recovered(1), None),
+        (fired(1, 2), DOWN),
+    ]);
+}
+
+#[test]
+fn what_depends_on_what_is_down_is_held() {
+    // Dropped, when it recovers with its parent.
+    tell(&[
+        (Event::ParentDown, None),
+        (fired(1, 0), None),
+        (fired(2, 0), None),
+        (Event::Acknowledge, None),
+        (Event::Comment, None),
+        (still(1, 1), None),
+        (recovered(2), None),
+        (parent_up(2), None),
+        (recovered(1), None),
+        (fired(1, 3), DOWN),
+    ]);
+    // Released, when an execution after the parent was up shows that it is still down.
+    let state = tell(&[
+        (Event::ParentDown, None),
+        (fired(1, 0), None),
+        (fired(2, 0), None),
+        (parent_up(5), None),
+        (still(1, 5), None),
+        (still(3, 6), None),
+        (still(1, 6), DOWN),
+        (still(2, 6), None),
+    ]);
+    assert_eq!(state.causes().len(), 2);
+    // The same when a further rule fires; and when the parent goes down once more.
+    tell(&[
+        (Event::ParentDown, None),
+        (fired(1, 0), None),
+        (parent_up(5), None),
+        (Event::ParentDown, None),
+        (still(1, 6), None),
+        (parent_up(7), None),
+        (fired(2, 8), DOWN),
+    ]);
+    // Nobody was told, so nobody is told the end.
+    for end in [
+        Event::Resolve,
+        Event::ScriptPaused,
+        removed(1),
+        recovered(1),
+    ] {
+        let state = tell(&[(Event::ParentDown, None), (fired(1, 0), None), (end, None)]);
+        assert_eq!(state.stage(), Stage::Quiet);
+    }
+}
+
+#[test]
+fn an_incident_that_was_told_goes_on_when_the_parent_goes_down() {
+    let state = tell(&[
+        (fired(1, 0), DOWN),
+        (Event::ParentDown, None),
+        (fired(2, 1), None),
+        (recovered(1), None),
+        (recovered(2), UP),
+        (fired(1, 2), None),
+    ]);
+    assert_eq!(state.stage(), Stage::Held);
+    assert!(state.is_down());
+}
+
+#[test]
+fn what_is_no_incident_is_an_error() {
+    let state = tell(&[(fired(1, 0), DOWN)]);
+    let json = state.to_json();
+    assert_eq!(
+        IncidentState::from_json(&json).expect("it was written"),
+        state
+    );
+    let version = json.replace(r#""v":1"#, r#""v":2"#);
+    assert!(matches!(
+        IncidentState::from_json(&version),
+        Err(IncidentError::UnknownVersion(2))
+    ));
+    let quiet = json.replace("open", "quiet");
+    assert!(matches!(
+        IncidentState::from_json(&quiet),
+        Err(IncidentError::Inconsistent)
+    ));
+    for malformed in [
+        "",
+        "{}",
+        &json.replace("open", "odd"),
+        &json.replace("stage", "state"),
+    ] {
+        let read = IncidentState::from_json(malformed);
+        assert!(
+            matches!(read, Err(IncidentError::Malformed(_))),
+            "{malformed}"
+        );
+    }
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..3_u64, 0..100_i64).prop_map(|(rule, minutes)| fired(rule, minutes)),
+        3 => (0..3_u64, 0..100_i64).prop_map(|(rule, minutes)| still(rule, minutes)),
+        4 => (0..3_u64).prop_map(recovered),
+        1 => (0..3_u64).prop_map(removed),
+        1 => Just(Event::ScriptPaused),
+        1 => Just(Event::ParentDown),
+        2 => (0..100_i64).prop_map(parent_up),
+        1 => Just(Event::Acknowledge),
+        1 => Just(Event::Resolve),
+        1 => Just(Event::Comment),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// `Down` and `Up` take turns, and everything else that is sent lies between the two.
+    #[test]
+    fn each_incident_has_one_beginning_and_one_end(events in prop::collection::vec(any_event(), 0..80)) {
+        let mut state = IncidentState::default();
+        let mut is_told = false;
+        let mut is_acknowledged = false;
+        for event in events.into_iter().chain([Event::ScriptPaused]) {
+            let (next, notice) = state.apply(event);
+            state = IncidentState::from_json(&next.to_json()).expect("it was written just now");
+            prop_assert_eq!(&state, &next);
+            match notice {
+                Some(Notice::Down) => {
+                    prop_assert!(!is_told);
+                    (is_told, is_acknowledged) = (true, false);
+                }
+                Some(Notice::Up(why)) => {
+                    prop_assert!(is_told);
+                    prop_assert_eq!(why == Resolution::Recovered, matches!(event, Event::RuleRecovered { .. }));
+                    is_told = false;
+                }
+                Some(Notice::Acknowledged) => {
+                    prop_assert!(is_told && !is_acknowledged);
+                    is_acknowledged = true;
+                }
+                Some(Notice::Update) => prop_assert!(is_told),
+                None => {}
+            }
+            let expected = match state.stage() {
+                Stage::Quiet | Stage::Held => (false, is_acknowledged),
+                Stage::Open => (true, false),
+                Stage::Acknowledged => (true, true),
+            };
+            prop_assert_eq!((is_told, is_acknowledged), expected);
+            prop_assert_eq!(state.causes().is_empty(), state.stage() == Stage::Quiet);
+        }
+        prop_assert!(!is_told);
+    }
+
+    /// A rule that is neither paused, removed, resolved nor held is never firing in silence.
+    #[test]
+    fn nothing_that_fires_is_kept_from_people(events in prop::collection::vec(any_event(), 0..60)) {
+        let mut state = IncidentState::default();
+        let mut firing = BTreeSet::new();
+        for event in events {
+            match event {
+                Event::RuleFired { rule, .. } => { firing.insert(rule); }
+                Event::RuleRecovered { rule } | Event::RuleRemoved { rule } => { firing.remove(&rule); }
+                Event::ScriptPaused | Event::Resolve => firing.clear(),
+                _ => {}
+            }
+            state = state.apply(event).0;
+            prop_assert_eq!(state.causes(), &firing);
+        }
+        // Whatever is held comes out with the first execution after the parent is up.
+        let (state, _) = state.apply(parent_up(100));
+        for rule in &firing {
+            let (next, _) = state.clone().apply(Event::RuleStillFiring { rule: *rule, at: at(101) });
+            prop_assert!(matches!(next.stage(), Stage::Open | Stage::Acknowledged));
+        }
+    }
+}
