@@ -95,9 +95,10 @@ impl FromStr for AllowedHost {
             Some(rest) => (true, rest),
             None => (false, rest),
         };
-        let after_host = match rest.starts_with('[') {
-            true => rest.find(']').map_or(rest.len(), |at| at + 1),
-            false => rest.find(':').unwrap_or(rest.len()),
+        let after_host = if rest.starts_with('[') {
+            rest.find(']').map_or(rest.len(), |at| at + 1)
+        } else {
+            rest.find(':').unwrap_or(rest.len())
         };
         let (host, port) = rest.split_at(after_host);
         let port = match port.strip_prefix(':') {
@@ -242,7 +243,7 @@ pub enum UnknownHost {
 /// Reads the hosts of a sealed secret; what is there twice counts once.
 pub fn read_allowed_hosts(texts: &[String]) -> Result<Vec<AllowedHost>, ScriptError> {
     if texts.is_empty() {
-        let reason = "a sealed secret needs at least one host that it may be sent to";
+        let reason = "give at least one host that the value may be sent to";
         return Err(ScriptError::new("/allowed_hosts", reason));
     }
     if texts.len() > MAX_ALLOWED_HOSTS {

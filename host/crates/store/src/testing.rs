@@ -84,6 +84,15 @@ impl TestDatabase {
         Ok(())
     }
 
+    /// One that a test has made itself.
+    pub fn of(store: Store, url: String) -> Self {
+        Self {
+            store,
+            url,
+            _folder: None,
+        }
+    }
+
     async fn open(url: String, folder: Option<TempDir>) -> Self {
         let store = Store::connect(&url).await.expect("the database opens");
         let store = store.with_vault(vault(&["1"]));

@@ -30,6 +30,7 @@ mod redis;
 mod rollback;
 mod runs;
 mod scripts;
+mod sealed;
 mod second_factors;
 mod sessions;
 mod signatures;

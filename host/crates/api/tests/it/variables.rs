@@ -186,7 +186,7 @@ async fn each_field_that_is_wrong_is_named() {
         (plain("A", &large), &["/value"]),
         (secret("A", "abc"), &["/value"]),
         (
-            json!({ "name": "A", "kind": "sealed", "value": "x" }),
+            json!({ "name": "A", "kind": "hidden", "value": "x" }),
             &["/kind"],
         ),
         (

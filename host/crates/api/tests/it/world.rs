@@ -452,10 +452,32 @@ fn check_texts(path: &str, text: &str) {
     if path == "/openapi.json" {
         return;
     }
-    let inner = serde_json::from_str(text)
-        .map_or_else(|_| text.to_owned(), |json| without_kinds(&json).to_string());
-    let inner = inner.replace("give `plain` or `secret`", "");
+    let inner = serde_json::from_str(text).map_or_else(
+        |_| text.to_owned(),
+        |json| {
+            check_variables(&json);
+            without_kinds(&json).to_string()
+        },
+    );
+    let inner = inner.replace("give `plain`, `secret` or `sealed`", "");
     assert!(!inner.contains("secret"), "an inner text came back: {text}");
+}
+
+/// No variable that is encrypted has a value, wherever it stands; exactly a sealed one has hosts.
+fn check_variables(value: &Value) {
+    match value {
+        Value::Array(items) => items.iter().for_each(check_variables),
+        Value::Object(members) => {
+            let kind = members.get("kind").and_then(Value::as_str);
+            if let Some(kind @ ("plain" | "secret" | "sealed")) = kind {
+                let has = |name| members.get(name).is_some_and(|member| !member.is_null());
+                assert_eq!(has("value"), kind == "plain", "{value}");
+                assert_eq!(has("allowed_hosts"), kind == "sealed", "{value}");
+            }
+            members.values().for_each(check_variables);
+        }
+        _ => {}
+    }
 }
 
 /// JSON without any `"kind":"secret"`.

@@ -123,7 +123,7 @@ impl Snapshot for ComponentKey {
     }
 }
 
-/// Of a secret there is no value; that it was changed shows in the revision.
+/// Of one that is encrypted there is no value; that it was changed shows in the revision.
 impl Snapshot for Variable {
     fn snapshot(&self) -> Value {
         let (project, script) = self.level.columns();
@@ -133,6 +133,7 @@ impl Snapshot for Variable {
             "project_id": project,
             "script_id": script,
             "value": self.value,
+            "allowed_hosts": self.allowed_hosts,
             "description": self.description,
             "revision": self.revision,
         })

@@ -9,9 +9,11 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use uuid::Uuid;
-use vedette_core::{Environment, OrgId, ProjectId, ScriptId, VariableKind};
+use vedette_core::{
+    AllowedHost, Environment, OrgId, ProjectId, ScriptId, SealedSecret, VariableKind,
+};
 
-use super::{VariableLevel, value_error};
+use super::{VariableLevel, read_kind, value_error};
 use crate::{
     Script, Store, StoreError,
     db::on_db,
@@ -21,7 +23,8 @@ use crate::{
 /// Each part of the question begins with this. The keys come along, so that values and keys are
 /// of one moment, whatever a rotation does.
 const SELECT_VALUES: &str = "SELECT variables.id, variables.org_id, variables.project_id, \
-    variables.script_id, variables.name, variables.kind, variables.value, variables.ciphertext, \
+    variables.script_id, variables.name, variables.kind, variables.value, \
+    CAST(variables.allowed_hosts AS TEXT) AS allowed_hosts, variables.ciphertext, \
     variables.key_version, keys.master_key_id, keys.wrapped_key FROM variables \
     LEFT JOIN organization_keys AS keys ON keys.org_id = variables.org_id \
     AND keys.version = variables.key_version";
@@ -76,6 +79,7 @@ pub(crate) struct EnvironmentRow {
     name: String,
     kind: String,
     value: Option<String>,
+    allowed_hosts: Option<String>,
     ciphertext: Option<Vec<u8>>,
     key_version: Option<i64>,
     master_key_id: Option<String>,
@@ -95,6 +99,7 @@ struct OpenedVariable {
 enum Value {
     Plain(String),
     Secret(SecretString),
+    Sealed(SecretString, Vec<AllowedHost>),
 }
 
 impl Opened {
@@ -105,7 +110,7 @@ impl Opened {
             let org = OrgId::from_uuid(row.org_id);
             let level = VariableLevel::of_columns(row.project_id, row.script_id);
             let name = std::mem::take(&mut row.name);
-            let value = row.open(vault, &mut keys, Place { level, name: &name });
+            let value = row.open(vault, &mut keys, level, &name);
             let value = value.map_err(Arc::new);
             let variable = OpenedVariable { name, value };
             levels.entry((org, level)).or_default().push(variable);
@@ -135,6 +140,13 @@ impl Opened {
                     Ok(Value::Secret(text)) => {
                         environment.set_secret(name, text.expose_secret());
                     }
+                    Ok(Value::Sealed(text, hosts)) => {
+                        let secret = SealedSecret {
+                            value: text.expose_secret().to_owned(),
+                            allowed_hosts: hosts.clone(),
+                        };
+                        environment.set_sealed(name, secret);
+                    }
                     Err(error) => return Err(StoreError::VariableUnreadable(error.clone())),
                 }
             }
@@ -149,11 +161,12 @@ impl EnvironmentRow {
         self,
         vault: &Vault,
         keys: &mut HashMap<(OrgId, i64), DataKey>,
-        place: Place<'_>,
+        level: VariableLevel,
+        name: &str,
     ) -> Result<Value, StoreError> {
         let corrupt =
             |what: &dyn ToString| StoreError::corrupt("variables", &self.id, &what.to_string());
-        let kind: VariableKind = self.kind.parse().map_err(|error| corrupt(&error))?;
+        let (kind, hosts) = read_kind(self.id, &self.kind, self.allowed_hosts.as_deref())?;
         if kind == VariableKind::Plain {
             let value = self.value.map(Value::Plain);
             return value.ok_or_else(|| corrupt(&"a plain one without a value"));
@@ -180,9 +193,17 @@ impl EnvironmentRow {
                 room.insert(key.map_err(|error| key_error(org, version, error))?)
             }
         };
+        let place = Place {
+            level,
+            name,
+            allowed_hosts: hosts.as_deref(),
+        };
         let opened = key.open(place, &ciphertext);
         let opened = opened.map_err(|error| value_error(self.id, error))?;
-        Ok(Value::Secret(opened))
+        Ok(match hosts {
+            None => Value::Secret(opened),
+            Some(hosts) => Value::Sealed(opened, hosts),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! leave for runs only (`environment`); what is listed and read has none.
 
 mod change;
+mod columns;
 mod environment;
 mod level;
 
@@ -9,7 +10,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sqlx::FromRow;
 use uuid::Uuid;
-use vedette_core::{OrgId, UserId, VariableId, VariableKind};
+use vedette_core::{AllowedHost, OrgId, UserId, VariableId, VariableKind};
 
 use crate::{
     AuditAction, Page, PageRequest, Store, StoreError,
@@ -18,11 +19,11 @@ use crate::{
     vault::{Place, VaultError},
 };
 
-pub(crate) use change::ReencryptRow;
+pub(crate) use columns::EncryptedRow;
 pub(crate) use environment::{EnvironmentRow, Opened, Owners, push_environments};
 pub use level::VariableLevel;
 
-/// A variable. Of a secret, the value is not there.
+/// A variable. Of one that is encrypted, the value is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Id.
@@ -35,6 +36,8 @@ pub struct Variable {
     pub kind: VariableKind,
     /// Exactly of a plain one.
     pub value: Option<String>,
+    /// Exactly of a sealed one: where its value may be sent.
+    pub allowed_hosts: Option<Vec<AllowedHost>>,
     /// For people.
     pub description: Option<String>,
     /// Who made it.
@@ -54,6 +57,13 @@ pub enum NewValue {
     Plain(String),
     /// Encrypted.
     Secret(SecretString),
+    /// Encrypted, and no run sees it.
+    Sealed {
+        /// The value.
+        value: SecretString,
+        /// Where it may be sent.
+        allowed_hosts: Vec<AllowedHost>,
+    },
 }
 
 impl NewValue {
@@ -62,6 +72,7 @@ impl NewValue {
         match self {
             Self::Plain(_) => VariableKind::Plain,
             Self::Secret(_) => VariableKind::Secret,
+            Self::Sealed { .. } => VariableKind::Sealed,
         }
     }
 }
@@ -103,8 +114,11 @@ pub enum CreatedVariable {
 /// What a user decides about a variable that is there. Name, kind and level stay.
 #[derive(Debug, Clone)]
 pub struct VariableChange {
-    /// `None`: the value stays.
-    pub value: Option<NewValue>,
+    /// `None`: the value stays. It is kept in the way that the variable is kept.
+    pub value: Option<SecretString>,
+    /// Of a sealed one; `None`: the hosts stay. Any that are not among the present ones need a value
+    /// with them.
+    pub allowed_hosts: Option<Vec<AllowedHost>>,
     /// For people.
     pub description: Option<String>,
     /// Now.
@@ -122,17 +136,25 @@ pub enum UpdatedVariable {
     Stale,
     /// The values of the level would have more bytes than they may.
     TooLarge,
+    /// It is not a sealed one, and has no hosts.
+    NotSealed,
+    /// The hosts are not among those that the value may be sent to: whoever chooses others must know
+    /// the value, or could have it sent to themselves.
+    NeedsValue,
 }
 
-const GET_VARIABLE: &str = "SELECT id, project_id, script_id, name, kind, value, description, \
-    created_by, created_at, updated_at, revision FROM variables WHERE org_id = $1 AND id = $2";
-const LIST_VARIABLES: &str = "SELECT id, project_id, script_id, name, kind, value, description, \
-    created_by, created_at, updated_at, revision FROM variables WHERE org_id = $1 \
-    AND project_id IS NOT DISTINCT FROM $2 AND script_id IS NOT DISTINCT FROM $3 AND id < $4 \
-    ORDER BY id DESC LIMIT $5";
+// Hosts are read as text, so that what was made of them by other hands concerns its own row only.
+const GET_VARIABLE: &str = "SELECT id, project_id, script_id, name, kind, value, \
+    CAST(allowed_hosts AS TEXT) AS allowed_hosts, description, created_by, created_at, updated_at, \
+    revision FROM variables WHERE org_id = $1 AND id = $2";
+const LIST_VARIABLES: &str = "SELECT id, project_id, script_id, name, kind, value, \
+    CAST(allowed_hosts AS TEXT) AS allowed_hosts, description, created_by, created_at, updated_at, \
+    revision FROM variables WHERE org_id = $1 AND project_id IS NOT DISTINCT FROM $2 \
+    AND script_id IS NOT DISTINCT FROM $3 AND id < $4 ORDER BY id DESC LIMIT $5";
 const DELETE_VARIABLE: &str = "DELETE FROM variables WHERE org_id = $1 AND id = $2 \
-    RETURNING id, project_id, script_id, name, kind, value, description, created_by, created_at, \
-    updated_at, revision";
+    RETURNING id, project_id, script_id, name, kind, value, \
+    CAST(allowed_hosts AS TEXT) AS allowed_hosts, description, created_by, created_at, updated_at, \
+    revision";
 pub(crate) const DELETE_OF_SCRIPT: &str =
     "DELETE FROM variables WHERE org_id = $1 AND script_id = $2";
 
@@ -144,7 +166,14 @@ pub(crate) fn all_sql() -> Vec<&'static str> {
         DELETE_VARIABLE,
         DELETE_OF_SCRIPT,
     ];
-    [own, change::ALL_SQL, environment::ALL_SQL, level::ALL_SQL].concat()
+    [
+        own,
+        change::ALL_SQL,
+        columns::ALL_SQL,
+        environment::ALL_SQL,
+        level::ALL_SQL,
+    ]
+    .concat()
 }
 
 #[derive(FromRow)]
@@ -155,6 +184,7 @@ struct VariableRow {
     name: String,
     kind: String,
     value: Option<String>,
+    allowed_hosts: Option<String>,
     description: Option<String>,
     created_by: Uuid,
     created_at: DateTime<Utc>,
@@ -166,13 +196,14 @@ impl TryFrom<VariableRow> for Variable {
     type Error = StoreError;
 
     fn try_from(row: VariableRow) -> Result<Self, StoreError> {
-        let kind = row.kind.parse();
+        let (kind, allowed_hosts) = read_kind(row.id, &row.kind, row.allowed_hosts.as_deref())?;
         Ok(Self {
             id: VariableId::from_uuid(row.id),
             level: VariableLevel::of_columns(row.project_id, row.script_id),
             name: row.name,
-            kind: kind.map_err(|error| StoreError::corrupt("variables", &row.id, &error))?,
+            kind,
             value: row.value,
+            allowed_hosts,
             description: row.description,
             created_by: UserId::from_uuid(row.created_by),
             created_at: row.created_at,
@@ -180,6 +211,24 @@ impl TryFrom<VariableRow> for Variable {
             revision: row.revision,
         })
     }
+}
+
+/// Reads `kind` and `allowed_hosts`, which exactly a sealed one has.
+fn read_kind(
+    id: Uuid,
+    kind: &str,
+    hosts: Option<&str>,
+) -> Result<(VariableKind, Option<Vec<AllowedHost>>), StoreError> {
+    let corrupt = |what: &dyn ToString| StoreError::corrupt("variables", &id, &what.to_string());
+    let kind: VariableKind = kind.parse().map_err(|error| corrupt(&error))?;
+    let hosts: Option<Vec<AllowedHost>> = hosts
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| corrupt(&format!("`allowed_hosts`: {error}")))?;
+    if hosts.is_some() != (kind == VariableKind::Sealed) {
+        return Err(corrupt(&"`allowed_hosts` does not go with its kind"));
+    }
+    Ok((kind, hosts))
 }
 
 /// A value that does not open was changed or moved by other hands.

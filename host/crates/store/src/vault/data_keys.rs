@@ -12,7 +12,7 @@ use crate::{
     AuditAction, ChainId, Store, StoreError,
     audit::{Event, audit},
     db::{in_tx, on_db},
-    variables::ReencryptRow,
+    variables::EncryptedRow,
 };
 
 /// Keys of one transaction, and values of one transaction.
@@ -32,8 +32,9 @@ const REWRAP_KEY: &str = "UPDATE organization_keys SET master_key_id = $4, wrapp
     WHERE org_id = $1 AND version = $2 AND master_key_id = $3";
 const HAS_ORGANIZATION: &str = "SELECT id FROM organizations WHERE id = $1";
 const LIST_OUTDATED: &str = "SELECT variables.id, variables.project_id, variables.script_id, \
-    variables.name, variables.ciphertext, variables.revision, keys.org_id, keys.version, \
-    keys.master_key_id, keys.wrapped_key FROM variables \
+    variables.name, variables.kind, CAST(variables.allowed_hosts AS TEXT) AS allowed_hosts, \
+    variables.ciphertext, variables.revision, keys.org_id, keys.version, keys.master_key_id, \
+    keys.wrapped_key FROM variables \
     JOIN organization_keys AS keys ON keys.org_id = variables.org_id \
     AND keys.version = variables.key_version \
     WHERE variables.org_id = $1 AND variables.key_version < $2 \
@@ -263,7 +264,7 @@ impl Store {
     async fn reencrypt_batch(&self, org: OrgId, version: i64) -> Result<Option<u64>, StoreError> {
         let newest = format!("{NEWEST_KEY}{}", self.db.share_rows());
         Ok(in_tx!(self, tx => {
-            let rows: Vec<ReencryptRow> = sqlx::query_as(LIST_OUTDATED)
+            let rows: Vec<EncryptedRow> = sqlx::query_as(LIST_OUTDATED)
                 .bind(org.as_uuid())
                 .bind(version)
                 .bind(i64::from(BATCH))

@@ -7,7 +7,7 @@ use aws_lc_rs::{
     rand,
 };
 use secrecy::{ExposeSecret as _, ExposeSecretMut as _, SecretBox, SecretString};
-use vedette_core::{OrgId, ProjectId, ScriptId};
+use vedette_core::{AllowedHost, OrgId, ProjectId, ScriptId};
 
 use crate::{VariableLevel, vault::VaultError};
 
@@ -89,6 +89,8 @@ pub(crate) struct DataKey {
 pub(crate) struct Place<'a> {
     pub(crate) level: VariableLevel,
     pub(crate) name: &'a str,
+    /// Of a sealed one, where it may be sent: to no others, and never to a run.
+    pub(crate) allowed_hosts: Option<&'a [AllowedHost]>,
 }
 
 impl DataKey {
@@ -116,19 +118,31 @@ impl DataKey {
         Ok(SecretString::from(text))
     }
 
-    /// Organization, level, owner, version of the key, name. All but the name have one length, so
-    /// that no two places have the same bytes.
+    /// Organization, level, owner, version of the key, of a sealed one the hosts, name. What comes
+    /// before the name has one length or says how long it is, and sealed ones begin with another
+    /// word, so that no two places have the same bytes.
     fn context(&self, place: Place<'_>) -> Vec<u8> {
         let (level, owner) = match place.level {
             VariableLevel::Organization => (0, self.org.as_uuid()),
             VariableLevel::Project(project) => (1, ProjectId::as_uuid(project)),
             VariableLevel::Script(script) => (2, ScriptId::as_uuid(script)),
         };
-        let mut context = b"vedette variable 1\0".to_vec();
+        let mut context = match place.allowed_hosts {
+            None => b"vedette variable 1\0".to_vec(),
+            Some(_) => b"vedette sealed variable 1\0".to_vec(),
+        };
         context.extend_from_slice(self.org.as_uuid().as_bytes());
         context.push(level);
         context.extend_from_slice(owner.as_bytes());
         context.extend_from_slice(&self.version.to_be_bytes());
+        if let Some(hosts) = place.allowed_hosts {
+            context.extend_from_slice(&(hosts.len() as u64).to_be_bytes());
+            for host in hosts {
+                let host = host.to_string();
+                context.extend_from_slice(&(host.len() as u64).to_be_bytes());
+                context.extend_from_slice(host.as_bytes());
+            }
+        }
         context.extend_from_slice(place.name.as_bytes());
         context
     }

@@ -8,7 +8,7 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretBox};
 use uuid::Uuid;
-use vedette_core::{OrgId, ProjectId, ScriptId};
+use vedette_core::{AllowedHost, OrgId, ProjectId, ScriptId};
 
 use super::*;
 use crate::VariableLevel;
@@ -50,6 +50,7 @@ fn data_key(vault: &Vault, org: OrgId, version: i64) -> DataKey {
 const HERE: Place<'static> = Place {
     level: VariableLevel::Organization,
     name: "TOKEN",
+    allowed_hosts: None,
 };
 
 #[test]
@@ -83,6 +84,50 @@ fn a_value_opens_in_its_place_only() {
     // A wrapped key opens as nobody else's, and as no other version.
     assert!(vault.unwrap(org(2), 1, &wrapped).is_err());
     assert!(vault.unwrap(org(1), 2, &wrapped).is_err());
+}
+
+fn hosts(texts: &[&str]) -> Vec<AllowedHost> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_value_opens_for_its_hosts_only() {
+    let key = data_key(&vault(), org(1), 1);
+    let (api, other) = (hosts(&["api.example.com"]), hosts(&["other.example.com"]));
+    let lists = [
+        hosts(&[]),
+        api.clone(),
+        other.clone(),
+        hosts(&["http://api.example.com"]),
+        hosts(&["api.example.com:8443"]),
+        hosts(&["*.example.com"]),
+        hosts(&["*.api.example.com"]),
+        [api.clone(), other.clone()].concat(),
+        [other, api.clone()].concat(),
+        [api.clone(), api].concat(),
+        hosts(&["a", "bc"]),
+        hosts(&["ab", "c"]),
+    ];
+    let places: Vec<Place<'_>> = lists
+        .iter()
+        .map(|hosts| Some(hosts.as_slice()))
+        .chain([None])
+        .flat_map(|allowed_hosts| {
+            // What ends the hosts may not begin the name.
+            ["TOKEN", "cTOKEN", "c"].map(|name| Place {
+                level: HERE.level,
+                name,
+                allowed_hosts,
+            })
+        })
+        .collect();
+    for (number, place) in places.iter().enumerate() {
+        let sealed = key.seal(*place, VALUE).unwrap();
+        for (other_number, other) in places.iter().enumerate() {
+            let opens = key.open(*other, &sealed).is_ok();
+            assert_eq!(opens, number == other_number, "{place:?} as {other:?}");
+        }
+    }
 }
 
 #[test]

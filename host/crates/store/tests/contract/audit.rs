@@ -111,20 +111,20 @@ async fn secrets_are_in_no_record(store: Store) {
     const CANARY: &str = "canary-5f1d";
     let owner = owner(&store, "anna").await;
     let id = vedette_core::VariableId::generate(&clock());
-    let secret = || NewValue::Secret(CANARY.into());
     let new = NewVariable {
         id,
         org_id: owner.org,
         level: VariableLevel::Organization,
         name: "TOKEN".to_owned(),
-        value: secret(),
+        value: NewValue::Secret(CANARY.into()),
         description: None,
         created_by: owner.user,
         created_at: start(),
     };
     store.create_variable(new).await.unwrap();
     let change = VariableChange {
-        value: Some(secret()),
+        value: Some(CANARY.into()),
+        allowed_hosts: None,
         description: Some("new".to_owned()),
         changed_at: start(),
     };

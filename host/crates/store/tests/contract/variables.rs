@@ -67,9 +67,10 @@ pub(crate) async fn keep(
     }
 }
 
-fn to(value: NewValue) -> VariableChange {
+fn to(value: &str) -> VariableChange {
     VariableChange {
-        value: Some(value),
+        value: Some(SecretString::from(value)),
+        allowed_hosts: None,
         description: None,
         changed_at: start() + TimeDelta::seconds(1),
     }
@@ -104,21 +105,21 @@ async fn a_variable_is_kept_read_changed_and_deleted(store: Store) {
         let updated = store.update_variable(owner.org, id, change, expected);
         updated.await.unwrap()
     };
-    let foreign = update(&bert, region.id, to(plain("us")), None).await;
+    let foreign = update(&bert, region.id, to("us"), None).await;
     assert!(matches!(foreign, UpdatedVariable::NotFound));
-    let UpdatedVariable::Done(changed) = update(&anna, region.id, to(plain("us")), Some(1)).await
-    else {
+    let UpdatedVariable::Done(changed) = update(&anna, region.id, to("us"), Some(1)).await else {
         panic!("it is changed");
     };
     assert_eq!(changed.value.as_deref(), Some("us"));
     assert_eq!((changed.revision, &changed.description), (2, &None));
     assert_eq!(changed.updated_at, start() + TimeDelta::seconds(1));
     assert_eq!(changed.created_at, start());
-    let stale = update(&anna, region.id, to(plain("asia")), Some(1)).await;
+    let stale = update(&anna, region.id, to("asia"), Some(1)).await;
     assert!(matches!(stale, UpdatedVariable::Stale));
     // Without a value, the value stays.
     let words = VariableChange {
         value: None,
+        allowed_hosts: None,
         description: Some("For the shop.".to_owned()),
         changed_at: start(),
     };
@@ -130,7 +131,7 @@ async fn a_variable_is_kept_read_changed_and_deleted(store: Store) {
     let script = script(&store, &anna).await;
     let environment = store.get_environment(&script).await.unwrap();
     assert_eq!(environment.values["TOKEN"], "hunter22");
-    update(&anna, token.id, to(secret("other-secret")), None).await;
+    update(&anna, token.id, to("other-secret"), None).await;
     let environment = store.get_environment(&script).await.unwrap();
     assert_eq!(environment.values["TOKEN"], "other-secret");
     assert_eq!(environment.values["REGION"], "us");
@@ -202,7 +203,7 @@ async fn a_level_has_limits(store: Store) {
         (MAX_VARIABLE_BYTES, true),
         (4, true),
     ] {
-        let change = to(plain(&"y".repeat(length)));
+        let change = to(&"y".repeat(length));
         let updated = store.update_variable(anna.org, last.id, change, None).await;
         let is_done = matches!(updated.unwrap(), UpdatedVariable::Done(_));
         assert_eq!(is_done, fits, "{length}");

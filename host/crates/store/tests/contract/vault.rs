@@ -16,7 +16,9 @@ use vedette_store::{
 };
 
 use crate::{
-    by_hand, clock, count, on_each, owner, script, start,
+    by_hand, clock, count, on_each, owner, script,
+    sealed::{sealed, to},
+    start,
     variables::{keep, plain, secret},
 };
 
@@ -29,7 +31,7 @@ both_databases!(
 
 const CANARY: &str = "canary-7f3a9c";
 
-fn is_unreadable(error: &StoreError) -> bool {
+pub(crate) fn is_unreadable(error: &StoreError) -> bool {
     let StoreError::VariableUnreadable(cause) = error else {
         return false;
     };
@@ -54,6 +56,7 @@ async fn a_moved_ciphertext_opens_nowhere() {
             let made = keep(store, &anna, level, "TOKEN", secret(CANARY)).await;
             let words = VariableChange {
                 value: None,
+                allowed_hosts: None,
                 description: Some(number.to_string()),
                 changed_at: start(),
             };
@@ -251,6 +254,8 @@ async fn keys_change_while_secrets_are_used(store: Store) {
         keep(&server, &anna, wide, &format!("W{number}"), secret(CANARY)).await;
     }
     keep(&server, &anna, level, "PLAIN", plain("some value")).await;
+    let hosts = [&["a.example", "b.example"][..], &["b.example"]];
+    let sealed = keep(&server, &anna, level, "SEALED", sealed(CANARY, hosts[0])).await;
     let (done, reads) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicU64::new(0)),
@@ -263,6 +268,9 @@ async fn keys_change_while_secrets_are_used(store: Store) {
             while !done.load(Ordering::SeqCst) {
                 let environment = server.get_environment(&script).await.unwrap();
                 assert_eq!(environment.secrets.len(), 120);
+                let sealed = &environment.sealed["SEALED"];
+                assert!(sealed.value.starts_with(CANARY));
+                assert!((1..=2).contains(&sealed.allowed_hosts.len()));
                 for name in &environment.secrets {
                     assert!(environment.values[name].starts_with(CANARY), "{name}");
                 }
@@ -278,13 +286,21 @@ async fn keys_change_while_secrets_are_used(store: Store) {
                     break;
                 }
                 let change = VariableChange {
-                    value: Some(secret(&format!("{CANARY} {number}"))),
+                    value: Some(format!("{CANARY} {number}").into()),
+                    allowed_hosts: None,
                     description: None,
                     changed_at: start(),
                 };
                 let id = made[number % made.len()].id;
                 let updated = server.update_variable(anna.org, id, change, None).await;
                 assert!(matches!(updated.unwrap(), UpdatedVariable::Done(_)));
+                // Fewer hosts with the value that is there, and more with a new one.
+                let value = format!("{CANARY} {number}");
+                let value = (number % 2 == 1).then_some(value.as_str());
+                let change = to(value, Some(hosts[(number + 1) % 2]));
+                let updated = server.update_variable(anna.org, sealed.id, change, None);
+                let updated = updated.await.unwrap();
+                assert!(matches!(updated, UpdatedVariable::Done(_)), "{updated:?}");
             }
         }));
     }
@@ -314,6 +330,7 @@ async fn keys_change_while_secrets_are_used(store: Store) {
     let later = store.with_vault(Vault::open(only_new).unwrap());
     let environment = later.get_environment(&script).await.unwrap();
     assert_eq!(environment.secrets.len(), 120);
+    assert!(environment.sealed["SEALED"].value.starts_with(CANARY));
 }
 
 async fn a_new_key_of_nobody_is_none(store: Store) {

@@ -14,7 +14,7 @@ use crate::{
 
 /// One variable
 ///
-/// The value of a secret is not shown.
+/// The value of one that is secret or sealed is not shown.
 #[utoipa::path(get, path = "/api/v1/variables/{variable_id}", tag = "variables",
     security(("bearer" = [])), params(("variable_id" = uuid::Uuid, Path)),
     responses((status = 200, body = VariableView), (status = 400, body = Problem),

@@ -1,5 +1,5 @@
-//! Variables of the organization, a project or a script. The value of a secret comes in and never
-//! goes out.
+//! Variables of the organization, a project or a script. The value of one that is encrypted comes in
+//! and never goes out.
 
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -9,16 +9,15 @@ pub(crate) mod list;
 pub(crate) mod update;
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{VariableKind, variable::MAX_LEVEL_BYTES};
-use vedette_store::{NewValue, Variable, VariableLevel};
+use vedette_core::variable::MAX_LEVEL_BYTES;
+use vedette_store::{Variable, VariableLevel};
 
 use crate::problem::{FieldError, Problem};
 
-/// A variable. Of a secret, the value is not shown, to nobody.
+/// A variable. Of one that is secret or sealed, the value is not shown, to nobody.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VariableView {
     id: Uuid,
@@ -29,13 +28,16 @@ pub(crate) struct VariableView {
     /// Of the level `script`.
     script_id: Option<Uuid>,
     name: String,
-    /// `plain` or `secret`.
+    /// `plain`, `secret` or `sealed`.
     kind: &'static str,
     /// It has a value.
     is_set: bool,
     /// Of a plain one; left out otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
+    /// Of a sealed one, the hosts that its value may be sent to; left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_hosts: Option<Vec<String>>,
     description: Option<String>,
     created_by: Uuid,
     created_at: DateTime<Utc>,
@@ -51,6 +53,7 @@ impl From<Variable> for VariableView {
             VariableLevel::Project(project) => ("project", Some(project.as_uuid()), None),
             VariableLevel::Script(script) => ("script", None, Some(script.as_uuid())),
         };
+        let allowed_hosts = variable.allowed_hosts.map(Vec::into_iter);
         Self {
             id: variable.id.as_uuid(),
             level,
@@ -60,6 +63,7 @@ impl From<Variable> for VariableView {
             kind: variable.kind.as_str(),
             is_set: true,
             value: variable.value,
+            allowed_hosts: allowed_hosts.map(|hosts| hosts.map(String::from).collect()),
             description: variable.description,
             created_by: variable.created_by.as_uuid(),
             created_at: variable.created_at,
@@ -69,12 +73,10 @@ impl From<Variable> for VariableView {
     }
 }
 
-/// A value as its kind is kept.
-fn new_value(kind: VariableKind, value: String) -> NewValue {
-    match kind {
-        VariableKind::Plain => NewValue::Plain(value),
-        VariableKind::Secret => NewValue::Secret(SecretString::from(value)),
-    }
+/// Hosts of a variable that has none.
+fn not_sealed() -> FieldError {
+    let detail = "only a variable of the kind `sealed` has hosts";
+    FieldError::new("/allowed_hosts", detail)
 }
 
 /// The values of a level would have more bytes than they may.
