@@ -11,6 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
+    mail::MailServer,
     target::Target,
     vedette::{PASSWORD, Server, wait_for},
 };
@@ -19,8 +20,10 @@ use crate::{
 const CARELESS: &str = "export default async ({ params, env }) => {
     const all = JSON.stringify(env);
     console.log(all, btoa(env.ORG), encodeURIComponent(env.PROJECT));
-    const answer = await fetch(`${params.url}?t=${encodeURIComponent(env.SCRIPT)}`, {
-        method: 'POST', headers: { 'x-token': env.ORG }, body: all });
+    const answer = await fetch(`${params.url}?t=${encodeURIComponent(env.SCRIPT)}&s=${env.SEALED}`, {
+        method: 'POST', headers: { 'x-token': env.ORG, 'x-sealed': env.SEALED }, body: all });
+    const echo = await fetch(params.url, { headers: { 'x-sealed': env.SEALED } });
+    console.log(answer.status, await echo.text());
     if (params.end === 'throw') throw new Error(all);
     return { success: params.end === 'well', message: all, data: env };
 };";
@@ -121,6 +124,11 @@ fn run_careless(server: &Server, target: &Target) -> (Vec<Canary>, Vec<String>) 
     for (id, ..) in &scripts {
         plant(&format!("?script_id={id}"), "SCRIPT", &value("script"));
     }
+    let sealed = json!({ "name": "SEALED", "kind": "sealed", "value": value("sealed"),
+        "allowed_hosts": [format!("http://{}", target.address)] });
+    post(server, "/api/v1/variables", &sealed, 201);
+    // A target that repeats what it was sent.
+    target.set("/ok", 200, &value("sealed"));
     for (id, _, body) in &scripts {
         post(
             server,
@@ -157,7 +165,12 @@ fn run_careless(server: &Server, target: &Target) -> (Vec<Canary>, Vec<String>) 
     };
     let ids = scripts.into_iter().map(|(id, ..)| id).collect();
     (
-        vec![canary("org"), canary("project"), canary("script")],
+        vec![
+            canary("org"),
+            canary("project"),
+            canary("script"),
+            canary("sealed"),
+        ],
         ids,
     )
 }
@@ -250,13 +263,15 @@ fn answers(server: &Server, scripts: &[String]) -> Vec<(String, Vec<u8>)> {
 const METRICS: &str = "canary-metrics-0123456789";
 const OF_MAIL: &str = "canary-of-mail";
 const OF_REDIS: &str = "canary-of-redis";
+const NEW_PASSWORD: &str = "canary of a new password";
 
 #[test]
 fn no_secret_is_found_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let target = Target::start();
-    let mail = format!("smtp://user:{OF_MAIL}@localhost:1");
+    let mails = MailServer::start();
+    let mail = format!("smtp://user:{OF_MAIL}@{}", mails.address);
     let redis = format!("redis://:{OF_REDIS}@127.0.0.1:1");
     let settings = [
         ("VEDETTE_LOG__LEVEL", TRACE),
@@ -273,17 +288,33 @@ fn no_secret_is_found_anywhere() {
     let asked = json!({ "username": "anna" });
     post(&server, "/api/v1/auth/password-reset/request", &asked, 202);
     canaries.extend(tokens(&mut server));
-    for (name, value) in [("metrics", METRICS), ("mail", OF_MAIL), ("redis", OF_REDIS)] {
+    for (name, value) in [
+        ("metrics", METRICS),
+        ("mail", OF_MAIL),
+        ("redis", OF_REDIS),
+        ("new password", NEW_PASSWORD),
+    ] {
         let text = value.to_owned();
         canaries.push(Canary { name, text });
     }
     let mut places = answers(&server, &scripts);
     assert!(places.len() > 40, "{}", places.len());
+    let change = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
+    let (status, answer) = server.call("PUT", "/api/v1/users/me/password", Some(&change));
+    assert_eq!(status, 204, "{answer}");
+    // The link that was asked for, and the notice of the change.
+    wait_for("mails", || (mails.received().len() == 2).then_some(()));
     // With its log, as a crash would leave it, and as the end leaves it.
     places.extend(files(&data));
     server.signal("TERM");
     assert!(server.ended().success());
     places.extend(files(&data));
+    for mail in mails.received() {
+        // Long lines were broken for the way (quoted-printable, RFC 2045).
+        let text = mail.replace("=\r\n", "").replace("=3D", "=");
+        assert!(text.contains("To: anna@example.com"), "{text}");
+        places.push(("a mail".to_owned(), text.into_bytes()));
+    }
     places.push(("the log".to_owned(), fs::read(&log).unwrap()));
 
     let log = &places[places.len() - 1].1;

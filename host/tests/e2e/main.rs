@@ -11,6 +11,7 @@ mod document;
 mod egress;
 mod listener;
 mod login;
+mod mail;
 mod new;
 mod replay;
 mod secrets;

@@ -9,12 +9,13 @@ use vedette_core::{
     variable::{MAX_LEVEL_BYTES, MAX_VARIABLE_BYTES, MAX_VARIABLES},
 };
 use vedette_store::{
-    CreatedVariable, NewValue, NewVariable, Store, StoreError, UpdatedVariable, Variable,
-    VariableChange, VariableLevel, both_databases, testing::TestDatabase,
+    ClaimedSlot, CreatedVariable, NewValue, NewVariable, Store, StoreError, UpdatedVariable,
+    Variable, VariableChange, VariableLevel, both_databases, testing::TestDatabase,
 };
 
 use crate::{
-    Owner, PAGE, by_hand, change, claim_at, clock, count, new_script, on_each, owner, script, start,
+    Owner, PAGE, by_hand, change, claim_at, clock, count, finished, new_script, on_each, owner,
+    script, start, success,
 };
 
 both_databases!(
@@ -22,6 +23,7 @@ both_databases!(
     a_name_is_there_once_a_level,
     a_level_has_limits,
     the_narrower_level_counts,
+    a_changed_value_is_for_the_next_claim,
     a_claim_brings_them,
     a_foreign_owner_is_none,
     the_last_room_is_taken_once
@@ -256,6 +258,34 @@ async fn the_narrower_level_counts(store: Store) {
     let environment = store.get_environment(&other).await.unwrap();
     assert_eq!(environment.values["D"], format!("D of {project:?}"));
     assert_eq!(environment.values["KEY"], "välue");
+}
+
+/// A run that is going on has what it was claimed with.
+async fn a_changed_value_is_for_the_next_claim(store: Store) {
+    let anna = owner(&store, "anna").await;
+    script(&store, &anna).await;
+    let wide = VariableLevel::Organization;
+    let kept = keep(&store, &anna, wide, "TOKEN", secret("the first")).await;
+    let first = store
+        .claim_due(&claim_at(start() + TimeDelta::seconds(10)))
+        .await;
+    let first = first.unwrap().remove(0);
+    let changed = store.update_variable(anna.org, kept.id, to("the second"), None);
+    let changed = changed.await;
+    assert!(
+        matches!(changed, Ok(UpdatedVariable::Done(_))),
+        "{changed:?}"
+    );
+    let value = |slot: &ClaimedSlot| slot.env_vars.as_ref().unwrap().values["TOKEN"].clone();
+    assert_eq!(value(&first), "the first");
+    let clock = clock();
+    clock.advance(TimeDelta::seconds(11));
+    let done = finished(&first, success());
+    store.record_executions(&[done], &clock).await.unwrap();
+    let second = store
+        .claim_due(&claim_at(start() + TimeDelta::seconds(20)))
+        .await;
+    assert_eq!(value(&second.unwrap()[0]), "the second");
 }
 
 async fn a_claim_brings_them(store: Store) {
