@@ -14,6 +14,8 @@ mod memory;
 pub mod observation;
 pub mod quorum;
 pub mod rule;
+mod severity;
 pub mod state;
 
 pub use memory::LEAST_VERDICTS;
+pub use severity::Severity;

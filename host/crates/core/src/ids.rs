@@ -81,6 +81,12 @@ typed_ids! {
     IdentityId;
     /// What says when somebody is told about a script.
     AlertRuleId;
+    /// A time during which a script was not well.
+    IncidentId;
+    /// One entry of the timeline of an incident.
+    IncidentEventId;
+    /// A time at which a rule fired or recovered.
+    AlertHistoryId;
     /// A variable of an organization, a project or a script.
     VariableId;
 }

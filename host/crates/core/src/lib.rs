@@ -25,8 +25,9 @@ pub use component::{
     Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
 };
 pub use ids::{
-    AlertRuleId, ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, IdentityId, InvitationId,
-    OrgId, ProjectId, RoleId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId, VariableId,
+    AlertHistoryId, AlertRuleId, ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, IdentityId,
+    IncidentEventId, IncidentId, InvitationId, OrgId, ProjectId, RoleId, ScriptId, ScriptVersionId,
+    SessionId, TemplateId, UserId, VariableId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,

@@ -209,6 +209,10 @@ pub struct RequestRecord {
     pub body_bytes: u64,
     /// How many redirects were followed.
     pub redirects: u32,
+    /// The end of the certificate of the last hop, or of one in its chain that ends earlier; `None` without TLS,
+    /// and in records of before this was noted.
+    #[serde(default)]
+    pub certificate_expires_at: Option<DateTime<Utc>>,
 }
 
 /// A step or a check of a run, as the script named it. Times in milliseconds, by the host's clock.

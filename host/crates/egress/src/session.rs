@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrono::DateTime;
 use http::{HeaderMap, Version, header};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
@@ -217,6 +218,7 @@ impl Inner {
             remote_address: None,
             body_bytes: 0,
             redirects: 0,
+            certificate_expires_at: None,
         });
         Ok(records.list.len() - 1)
     }
@@ -251,6 +253,10 @@ impl Inner {
                 record.remote_address.clone_from(&response.remote_address);
                 record.body_bytes = response.body.len() as u64;
                 record.redirects = *redirects;
+                let tls = response.tls.as_ref();
+                let ends = tls.map(|tls| tls.chain_not_after.min(tls.not_after));
+                record.certificate_expires_at =
+                    ends.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
             }
         }
     }

@@ -202,5 +202,6 @@ fn request() -> RequestRecord {
         remote_address: Some("192.0.2.1:443".to_owned()),
         body_bytes: 1256,
         redirects: 0,
+        certificate_expires_at: None,
     }
 }

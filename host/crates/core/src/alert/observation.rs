@@ -78,14 +78,18 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// What a run by the schedule says; the certificate, if one was met, is the caller's to add.
+    /// What a run by the schedule says.
     pub fn of_outcome(at: DateTime<Utc>, location: impl Into<String>, outcome: &Outcome) -> Self {
         Self {
             at,
             location: location.into(),
             seen: Seen::of(outcome.status, outcome.error_class),
             latency_ms: outcome.latency_ms.filter(|latency| latency.is_finite()),
-            certificate_expires_at: None,
+            certificate_expires_at: outcome
+                .requests
+                .iter()
+                .filter_map(|request| request.certificate_expires_at)
+                .min(),
             is_recheck: false,
         }
     }

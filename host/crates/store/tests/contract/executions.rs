@@ -36,6 +36,7 @@ fn full_outcome(now: DateTime<Utc>) -> Outcome {
         remote_address: Some("192.0.2.1:443".to_owned()),
         body_bytes: 17,
         redirects: 1,
+        certificate_expires_at: Some(now),
     };
     Outcome {
         status: Status::Failure,
