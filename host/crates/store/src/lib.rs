@@ -8,6 +8,7 @@
 
 mod access_cache;
 mod accounts;
+mod alerts;
 mod api_keys;
 mod audit;
 mod blocked_components;
@@ -51,6 +52,11 @@ mod versions;
 
 pub use access_cache::SharedCache;
 pub use accounts::{Login, NewUser, Registration, User};
+pub use alerts::{
+    AlertRule, AlertTransition, ChangedIncident, CreatedRule, HistoryEntry, HistoryFilter,
+    Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind, IncidentFilter,
+    IncidentStage, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
+};
 pub use api_keys::{ApiKey, ApiKeyCreated, KeyCaller, NewApiKey};
 pub use audit::{
     Actor, AuditAction, AuditEntry, AuditFilter, AuditRecord, Author, ChainId, ChainReport,
@@ -99,6 +105,7 @@ pub fn all_sql() -> Vec<&'static str> {
     [
         access_cache::ALL_SQL,
         accounts::ALL_SQL,
+        &alerts::all_sql(),
         api_keys::ALL_SQL,
         &audit::all_sql(),
         blocked_components::ALL_SQL,

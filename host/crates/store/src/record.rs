@@ -11,11 +11,13 @@ use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 use vedette_core::{
     Clock, ExecutionId, MissedReason, OrgId, Outcome, ScriptId, ScriptVersionId,
+    alert::observation::Observation,
     slot::{CatchUp, DEFAULT_LOCATION, catch_up},
 };
 
 use crate::{
     Store, StoreError, Trigger,
+    alerts::{Cause, Changes, Executed, evidence_of, load_alerts, write_alerts},
     db::in_tx,
     executions::{ExecutionColumns, push_executions, push_logs},
     quotas::add_usage,
@@ -54,6 +56,28 @@ pub struct FinishedSlot {
     pub missed_reason: Option<MissedReason>,
     /// Why slots between this one and now will not run.
     pub skipped_reason: MissedReason,
+}
+
+impl FinishedSlot {
+    /// What its alert rules are told.
+    fn executed(&self) -> Executed {
+        Executed {
+            script: self.script_id,
+            id: self.execution_id,
+            observation: Observation::of_outcome(
+                self.scheduled_at,
+                DEFAULT_LOCATION,
+                &self.outcome,
+            ),
+            evidence: evidence_of(self.execution_id, &self.outcome),
+        }
+    }
+}
+
+fn org_of(batch: &[FinishedSlot], script: ScriptId) -> OrgId {
+    let mut slots = batch.iter();
+    let slot = slots.find(|slot| slot.script_id == script);
+    slot.map_or_else(|| OrgId::from_uuid(Uuid::nil()), |slot| slot.org_id)
 }
 
 /// What became of a finished slot.
@@ -180,8 +204,19 @@ impl Store {
                     keep_recording!(tx, finished.org_id, finished.execution_id, finished.outcome);
                 }
             }
-            let new = batch.iter().filter(|new| inserted.contains(&new.execution_id.as_uuid()));
-            add_usage!(D, tx, new.map(|new| (new.org_id, new.executed_at, &new.outcome)));
+            let new = || batch.iter().filter(|new| inserted.contains(&new.execution_id.as_uuid()));
+            add_usage!(D, tx, new().map(|new| (new.org_id, new.executed_at, &new.outcome)));
+            let executed: Vec<Executed> = new().map(FinishedSlot::executed).collect();
+            let scripts: Vec<ScriptId> = executed.iter().map(|executed| executed.script).collect();
+            if !scripts.is_empty() {
+                let org = |script| org_of(batch, script);
+                let mut alerts = load_alerts!(D, tx, org, &scripts, now);
+                let mut changes = Changes::default();
+                for (alerts, executed) in alerts.iter_mut().zip(&executed) {
+                    alerts.observe(Cause::time(now, clock), executed, &mut changes);
+                }
+                write_alerts!(D, tx, changes);
+            }
             for moves in plan.moves.chunks(INSERT_ROWS) {
                 let mut update = QueryBuilder::<D>::new("");
                 push_moves(&mut update, moves, ", lease_owner = NULL, leased_until = NULL");

@@ -14,6 +14,7 @@ use vedette_core::{
 
 use crate::{
     AuditAction, Page, PageRequest, Store, StoreError,
+    alerts::pause_alerts,
     audit::{Event, Snapshot as _, audit},
     components::LOCK_COMPONENT,
     db::{in_tx, on_db},
@@ -504,6 +505,9 @@ impl Store {
             }
             if version_number != old.version_number {
                 insert_version!(tx, org, id, version_id, version_number, &change);
+            }
+            if old.is_enabled && !change.is_enabled {
+                pause_alerts!(D, tx, org, id, change.changed_at);
             }
             if reschedules(&old, &change) {
                 let passed = rows_of_passed(&old, slot.as_ref(), change.changed_at);

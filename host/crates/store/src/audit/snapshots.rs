@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 use vedette_core::{OwnQuotas, Permission, PermissionSet, Program, Quota};
 
 use crate::{
-    ApiKey, ComponentKey, Grant, Invitation, Member, Organization, Project, Role, RoleContent,
-    Script, User, Variable,
+    AlertRule, ApiKey, ComponentKey, Grant, Invitation, Member, Organization, Project, Role,
+    RoleContent, Script, User, Variable,
 };
 
 /// Something of which records show what it was, or is.
@@ -171,5 +171,17 @@ impl Snapshot for Program {
             }
             Self::Component(digest) => json!({ "component": digest.to_string() }),
         }
+    }
+}
+
+impl Snapshot for AlertRule {
+    fn snapshot(&self) -> Value {
+        json!({
+            "script_id": self.script_id,
+            "name": self.content.name,
+            "rule_definition": self.content.definition.to_json(),
+            "severity": self.content.severity,
+            "is_enabled": self.content.is_enabled,
+        })
     }
 }

@@ -1,0 +1,400 @@
+//! What an execution, or time, does to the rules and the incident of a script. Pure.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use vedette_core::{
+    AlertHistoryId, AlertRuleId, Clock, ExecutionId, IncidentEventId, IncidentId, OrgId, Outcome,
+    Schedule, ScriptId, UserId,
+    alert::{
+        Severity,
+        incident::{Event, IncidentState, Notice, Resolution, Stage},
+        machine::{self, Change, Signal, Step, Transition},
+        observation::Observation,
+        rule::RuleDefinition,
+        state::RuleState,
+    },
+};
+
+use super::{AlertTransition, IncidentEventKind};
+
+/// Requests that evidence keeps, the last ones.
+const EVIDENCE_REQUESTS: usize = 10;
+
+/// The alerting of one script, as it lies in the database.
+#[derive(Debug)]
+pub(crate) struct ScriptAlerts {
+    pub(crate) org: OrgId,
+    pub(crate) script: ScriptId,
+    /// `None`: it does not read, or the script is paused. Then time brings nothing.
+    pub(crate) schedule: Option<Schedule>,
+    /// Those that are enabled.
+    pub(crate) rules: Vec<RuleInUse>,
+    pub(crate) incident: IncidentState,
+    pub(crate) open: Option<OpenIncident>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RuleInUse {
+    pub(crate) id: AlertRuleId,
+    pub(crate) name: String,
+    pub(crate) severity: Severity,
+    pub(crate) definition: RuleDefinition,
+    pub(crate) state: RuleState,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenIncident {
+    pub(crate) id: IncidentId,
+    pub(crate) severity: Severity,
+}
+
+/// An execution as it is recorded.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) script: ScriptId,
+    pub(crate) id: ExecutionId,
+    pub(crate) observation: Observation,
+    pub(crate) evidence: Value,
+}
+
+/// What somebody sees at three in the morning: what was said, which step, which requests.
+pub(crate) fn evidence_of(execution: ExecutionId, outcome: &Outcome) -> Value {
+    let step = outcome.steps.iter().find(|step| !step.passed);
+    let skipped = outcome.requests.len().saturating_sub(EVIDENCE_REQUESTS);
+    let requests = outcome.requests[skipped..].iter().map(|request| {
+        json!({
+            "method": request.method,
+            "url": request.url,
+            "status": request.status,
+            "error": request.error,
+            "total_ms": request.total_ms,
+        })
+    });
+    json!({
+        "execution_id": execution,
+        "status": outcome.status,
+        "error_class": outcome.error_class,
+        "message": outcome.message,
+        "failing_step": step.map(|step| json!({ "name": step.name, "message": step.message })),
+        "requests": requests.collect::<Vec<_>>(),
+    })
+}
+
+/// Rows to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) states: Vec<StateRow>,
+    pub(crate) incident_states: Vec<(ScriptId, OrgId, String)>,
+    pub(crate) opened: Vec<OpenedRow>,
+    pub(crate) touched: Vec<TouchedRow>,
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) history: Vec<HistoryRow>,
+}
+
+#[derive(Debug)]
+pub(crate) struct StateRow {
+    pub(crate) rule: AlertRuleId,
+    pub(crate) state: String,
+    pub(crate) next_tick_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct OpenedRow {
+    pub(crate) id: IncidentId,
+    pub(crate) org: OrgId,
+    pub(crate) script: ScriptId,
+    pub(crate) severity: Severity,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) evidence: Value,
+}
+
+/// An incident that goes on, or ends.
+#[derive(Debug)]
+pub(crate) struct TouchedRow {
+    pub(crate) id: IncidentId,
+    pub(crate) org: OrgId,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) what: Touch,
+}
+
+#[derive(Debug)]
+pub(crate) enum Touch {
+    Severity(Severity),
+    Acknowledged(Option<UserId>),
+    Resolved(Resolution, Option<UserId>),
+}
+
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    pub(crate) id: IncidentEventId,
+    pub(crate) org: OrgId,
+    pub(crate) incident: IncidentId,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) kind: IncidentEventKind,
+    pub(crate) user: Option<UserId>,
+    pub(crate) rule: Option<AlertRuleId>,
+    pub(crate) execution: Option<ExecutionId>,
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct HistoryRow {
+    pub(crate) id: AlertHistoryId,
+    pub(crate) org: OrgId,
+    pub(crate) script: ScriptId,
+    pub(crate) rule: AlertRuleId,
+    pub(crate) incident: Option<IncidentId>,
+    pub(crate) execution: Option<ExecutionId>,
+    pub(crate) transition: AlertTransition,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) details: Value,
+}
+
+/// What brings a change: when, by which execution or by whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Cause<'a> {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) executed: Option<&'a Executed>,
+    pub(crate) user: Option<UserId>,
+    pub(crate) comment: Option<&'a str>,
+}
+
+impl<'a> Cause<'a> {
+    pub(crate) const fn time(now: DateTime<Utc>, clock: &'a dyn Clock) -> Self {
+        Self {
+            now,
+            clock,
+            executed: None,
+            user: None,
+            comment: None,
+        }
+    }
+}
+
+impl ScriptAlerts {
+    /// Takes up an execution.
+    pub(crate) fn observe(&mut self, cause: Cause<'_>, executed: &Executed, changes: &mut Changes) {
+        let cause = Cause {
+            executed: Some(executed),
+            ..cause
+        };
+        self.turn(cause, changes, |rule, state, _| {
+            Some(machine::step(rule, state, &executed.observation))
+        });
+    }
+
+    /// Does what time does.
+    pub(crate) fn tick(&mut self, cause: Cause<'_>, changes: &mut Changes) {
+        let now = cause.now;
+        self.turn(cause, changes, |rule, state, schedule| {
+            schedule.map(|schedule| machine::tick(rule, state, schedule, now))
+        });
+    }
+
+    /// A turn of each rule, and then of the incident.
+    fn turn(
+        &mut self,
+        cause: Cause<'_>,
+        changes: &mut Changes,
+        turn: impl Fn(&RuleDefinition, RuleState, Option<&Schedule>) -> Option<Step>,
+    ) {
+        let mut events = Vec::new();
+        let mut transitions = Vec::new();
+        for (index, rule) in self.rules.iter_mut().enumerate() {
+            let schedule = self.schedule.as_ref();
+            let Some(step) = turn(&rule.definition, rule.state.clone(), schedule) else {
+                continue;
+            };
+            let at = cause
+                .executed
+                .map_or(cause.now, |executed| executed.observation.at);
+            match step.transition {
+                Some(transition) => {
+                    events.push(event_of(rule.id, transition));
+                    transitions.push((index, transition));
+                }
+                None if step.state.is_firing() && step.signal == Some(Signal::Breach) => {
+                    events.push(Event::RuleStillFiring { rule: rule.id, at });
+                }
+                None => {}
+            }
+            rule.state = step.state;
+            changes.states.push(StateRow {
+                rule: rule.id,
+                state: rule.state.to_json(),
+                next_tick_at: schedule.and_then(|schedule| {
+                    machine::next_tick(&rule.definition, &rule.state, schedule, cause.now)
+                }),
+            });
+        }
+        // What fires goes before what recovers: an incident that passes from one rule to another is one.
+        events.sort_by_key(|event| matches!(event, Event::RuleRecovered { .. }));
+        let before = self.open;
+        for event in events {
+            self.apply(event, cause, changes);
+        }
+        let incident = self.open.or(before).map(|open| open.id);
+        for (index, transition) in transitions {
+            let rule = &self.rules[index];
+            changes.history.push(HistoryRow {
+                id: AlertHistoryId::generate(cause.clock),
+                org: self.org,
+                script: self.script,
+                rule: rule.id,
+                incident,
+                execution: cause.executed.map(|executed| executed.id),
+                transition: match transition.change {
+                    Change::Fired => AlertTransition::Fired,
+                    Change::Recovered => AlertTransition::Recovered,
+                },
+                at: transition.at,
+                details: json!({
+                    "rule": { "name": rule.name, "severity": rule.severity, "definition": rule.definition.to_json() },
+                    "is_flapping": rule.state.is_flapping(),
+                    "evidence": cause.executed.map(|executed| &executed.evidence),
+                }),
+            });
+        }
+    }
+
+    /// Takes an event to the incident.
+    pub(crate) fn apply(&mut self, event: Event, cause: Cause<'_>, changes: &mut Changes) {
+        let stage = self.incident.stage();
+        let (after, notice) = std::mem::take(&mut self.incident).apply(event);
+        self.incident = after;
+        changes
+            .incident_states
+            .retain(|(script, ..)| *script != self.script);
+        let state = self.incident.to_json();
+        changes.incident_states.push((self.script, self.org, state));
+        let at = match event {
+            Event::RuleFired { at, .. } | Event::RuleStillFiring { at, .. } => at,
+            _ => cause.now,
+        };
+        if notice == Some(Notice::Down) {
+            self.open(at, cause, changes);
+        }
+        let Some(open) = self.open else { return };
+        let kind = match (event, notice) {
+            (_, Some(Notice::Up(_) | Notice::Acknowledged)) => None,
+            (Event::RuleFired { .. }, _) => Some(IncidentEventKind::RuleFired),
+            (Event::RuleRecovered { .. }, _) => Some(IncidentEventKind::RuleRecovered),
+            (Event::Comment, _) => Some(IncidentEventKind::Comment),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            self.event(open.id, kind, rule_of(event), at, cause, changes);
+        }
+        match notice {
+            Some(Notice::Acknowledged) => {
+                let what = Touch::Acknowledged(cause.user);
+                self.touch(open.id, what, at, changes);
+                let kind = IncidentEventKind::Acknowledged;
+                self.event(open.id, kind, None, at, cause, changes);
+            }
+            Some(Notice::Up(why)) => {
+                let what = Touch::Resolved(why, cause.user);
+                self.touch(open.id, what, at, changes);
+                let kind = IncidentEventKind::Resolved;
+                self.event(open.id, kind, rule_of(event), at, cause, changes);
+                self.open = None;
+            }
+            Some(Notice::Update) => self.raise(open, at, changes),
+            Some(Notice::Down) | None => {}
+        }
+        debug_assert!(
+            self.open.is_some() == is_told(self.incident.stage()),
+            "{stage:?}"
+        );
+    }
+
+    fn open(&mut self, at: DateTime<Utc>, cause: Cause<'_>, changes: &mut Changes) {
+        let open = OpenIncident {
+            id: IncidentId::generate(cause.clock),
+            severity: self.severity(),
+        };
+        let evidence = cause.executed.map(|executed| executed.evidence.clone());
+        changes.opened.push(OpenedRow {
+            id: open.id,
+            org: self.org,
+            script: self.script,
+            severity: open.severity,
+            at,
+            evidence: evidence.unwrap_or_else(|| json!({})),
+        });
+        self.open = Some(open);
+        let kind = IncidentEventKind::Opened;
+        self.event(open.id, kind, None, at, cause, changes);
+    }
+
+    /// The highest of the rules that fire.
+    fn severity(&self) -> Severity {
+        let causes = self.incident.causes();
+        let rules = self.rules.iter().filter(|rule| causes.contains(&rule.id));
+        rules
+            .map(|rule| rule.severity)
+            .max()
+            .unwrap_or(Severity::Warning)
+    }
+
+    /// An incident matters as much as the worst that it has had.
+    fn raise(&mut self, open: OpenIncident, at: DateTime<Utc>, changes: &mut Changes) {
+        let severity = self.severity().max(open.severity);
+        if severity > open.severity {
+            self.open = Some(OpenIncident { severity, ..open });
+            self.touch(open.id, Touch::Severity(severity), at, changes);
+        }
+    }
+
+    fn touch(&self, id: IncidentId, what: Touch, at: DateTime<Utc>, changes: &mut Changes) {
+        let org = self.org;
+        changes.touched.push(TouchedRow { id, org, at, what });
+    }
+
+    fn event(
+        &self,
+        incident: IncidentId,
+        kind: IncidentEventKind,
+        rule: Option<AlertRuleId>,
+        at: DateTime<Utc>,
+        cause: Cause<'_>,
+        changes: &mut Changes,
+    ) {
+        changes.events.push(EventRow {
+            id: IncidentEventId::generate(cause.clock),
+            org: self.org,
+            incident,
+            at,
+            kind,
+            user: cause.user,
+            rule,
+            execution: cause.executed.map(|executed| executed.id),
+            message: cause.comment.map(str::to_owned),
+        });
+    }
+}
+
+const fn is_told(stage: Stage) -> bool {
+    matches!(stage, Stage::Open | Stage::Acknowledged)
+}
+
+const fn event_of(rule: AlertRuleId, transition: Transition) -> Event {
+    match transition.change {
+        Change::Fired => Event::RuleFired {
+            rule,
+            at: transition.at,
+        },
+        Change::Recovered => Event::RuleRecovered { rule },
+    }
+}
+
+const fn rule_of(event: Event) -> Option<AlertRuleId> {
+    match event {
+        Event::RuleFired { rule, .. }
+        | Event::RuleStillFiring { rule, .. }
+        | Event::RuleRecovered { rule }
+        | Event::RuleRemoved { rule } => Some(rule),
+        _ => None,
+    }
+}
