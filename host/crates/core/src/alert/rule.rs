@@ -144,10 +144,11 @@ impl RuleDefinition {
                 below_percent: reader.number("below_percent")?,
                 window: reader.window("window")?,
             },
-            _ => Self::Flapping {
+            "flapping" => Self::Flapping {
                 changes: reader.integer("changes")?,
                 window: reader.window("window")?,
             },
+            other => unreachable!("{other} is in the table, and is not read"),
         })
     }
 
