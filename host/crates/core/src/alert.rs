@@ -5,7 +5,7 @@
 //! the next, and [`machine::tick`] does what happens without an execution. Where a script runs at
 //! several locations each has a state of its own, and [`quorum::Quorum`] makes one of them.
 //! [`incident::IncidentState`] gathers the rules of a script and says what is to be sent.
-//! [`dry_run::dry_run`] plays a rule over the past. Nothing here sends, stores or waits.
+//! [`dry_run::DryRun`] plays a rule over the past. Nothing here sends, stores or waits.
 
 pub mod dry_run;
 pub mod incident;
@@ -16,6 +16,8 @@ pub mod quorum;
 pub mod rule;
 mod severity;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 pub use memory::LEAST_VERDICTS;
 pub use severity::Severity;

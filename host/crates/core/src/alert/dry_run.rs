@@ -1,6 +1,6 @@
 //! What a rule would have done, played over the past.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use chrono::{DateTime, Utc};
 
@@ -57,15 +57,17 @@ impl DryRun<'_> {
             states: BTreeMap::new(),
             firings: Vec::new(),
         };
-        for observation in &in_time {
-            let fresh = || RuleState::new(self.from);
+        let locations = in_time
+            .iter()
+            .map(|observation| observation.location.as_str());
+        for location in locations {
             play.states
-                .entry(observation.location.clone())
-                .or_insert_with(fresh);
+                .entry(location)
+                .or_insert_with(|| RuleState::new(self.from));
         }
         if play.states.is_empty() {
             play.states
-                .insert(DEFAULT_LOCATION.to_owned(), RuleState::new(self.from));
+                .insert(DEFAULT_LOCATION, RuleState::new(self.from));
         }
         let mut now = self.from;
         for observation in in_time {
@@ -80,36 +82,38 @@ impl DryRun<'_> {
 
 struct Play<'a> {
     run: &'a DryRun<'a>,
-    states: BTreeMap<String, RuleState>,
+    states: BTreeMap<&'a str, RuleState>,
     firings: Vec<Firing>,
 }
 
-impl Play<'_> {
+impl<'a> Play<'a> {
     /// Ticks whenever there is something to do after `from`, until `to`.
     fn let_time_pass(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         let DryRun { rule, schedule, .. } = *self.run;
         let mut now = from;
-        loop {
-            let next = self
-                .states
-                .values()
-                .filter_map(|state| next_tick(rule, state, schedule, now));
-            match next.min() {
-                Some(next) if next <= to => now = next,
-                _ => return,
-            }
-            for state in self.states.values_mut() {
-                let before = std::mem::replace(state, RuleState::new(now));
-                *state = tick(rule, before, schedule, now).state;
-            }
+        while let Some(next) = self.next_tick(now, to) {
+            now = next;
+            self.states = mem::take(&mut self.states)
+                .into_iter()
+                .map(|(location, state)| (location, tick(rule, state, schedule, now).state))
+                .collect();
             self.judge(now);
         }
     }
 
-    fn take(&mut self, observation: &Observation) {
-        if let Some(state) = self.states.remove(&observation.location) {
+    fn next_tick(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let DryRun { rule, schedule, .. } = *self.run;
+        let ticks = self.states.values();
+        ticks
+            .filter_map(|state| next_tick(rule, state, schedule, after, until))
+            .min()
+    }
+
+    fn take(&mut self, observation: &'a Observation) {
+        let location = observation.location.as_str();
+        if let Some(state) = self.states.remove(location) {
             let state = step(self.run.rule, state, observation).state;
-            self.states.insert(observation.location.clone(), state);
+            self.states.insert(location, state);
         }
         self.judge(observation.at);
     }

@@ -9,18 +9,23 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use super::state::{FLAP_FIRES, FLAP_WINDOW};
 use super::{
     memory::Memory,
     observation::{Observation, Seen},
     rule::{Operator, RuleDefinition, Window},
-    state::{Phase, RuleState, SLOT_GRACE, is_silent, silent_from},
+    state::{Phase, RuleState, silent_from},
 };
 use crate::Schedule;
 
 #[cfg(test)]
 mod tests;
 
+/// How long a slot may take until what it says is recorded: the longest run takes a minute.
+pub const SLOT_GRACE: TimeDelta = TimeDelta::seconds(90);
+/// A rule that fires this often within [`FLAP_WINDOW`] is flapping.
+pub const FLAP_FIRES: usize = 3;
+/// See [`FLAP_FIRES`].
+pub const FLAP_WINDOW: TimeDelta = TimeDelta::hours(6);
 /// How long a flapping rule has to be quiet before it recovers.
 pub const FLAP_QUIET: TimeDelta = TimeDelta::minutes(30);
 /// How many executions in a row have to be well, at least, before a flapping rule recovers.
@@ -156,18 +161,19 @@ pub fn tick(
     step
 }
 
-/// The first time after `after` at which [`tick`] may change something, if no execution comes
-/// before. What lies at `after` or before it is for a tick at `after`.
+/// The first time after `after`, and not after `until`, at which [`tick`] may change something, if
+/// no execution comes before. What lies at `after` or before it is for a tick at `after`.
 pub fn next_tick(
     rule: &RuleDefinition,
     state: &RuleState,
     schedule: &Schedule,
     after: DateTime<Utc>,
+    until: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let is_firing = state.is_firing();
     let of_rule = match (rule, &state.memory) {
         (RuleDefinition::NoData { intervals }, _) if !is_firing => {
-            silent_from(schedule, awaited_since(state), *intervals)
+            silent_from(schedule, awaited_since(state), *intervals, until)
         }
         (RuleDefinition::CertificateExpiry { days }, Memory::Certificate { expires_at })
             if !is_firing =>
@@ -194,7 +200,7 @@ pub fn next_tick(
     ]
     .into_iter()
     .flatten()
-    .filter(|time| *time > after)
+    .filter(|time| *time > after && *time <= until)
     .min()
 }
 
@@ -319,7 +325,8 @@ fn signal_of_time(
 ) -> Option<Signal> {
     match (rule, &state.memory) {
         (RuleDefinition::NoData { intervals }, _) => {
-            is_silent(schedule, awaited_since(state), *intervals, now).then_some(Signal::Breach)
+            let silent_from = silent_from(schedule, awaited_since(state), *intervals, now);
+            silent_from.map(|_| Signal::Breach)
         }
         (RuleDefinition::CertificateExpiry { days }, Memory::Certificate { expires_at }) => {
             ends_within(*expires_at, *days, now).then_some(Signal::Breach)

@@ -1,9 +1,15 @@
 //! How many locations have to agree before a rule fires.
 
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::machine::Change;
-use crate::ScriptError;
+use crate::{
+    ScriptError,
+    outcome::{UnknownWord, text_enum},
+};
 
 #[cfg(test)]
 mod tests;
@@ -11,20 +17,23 @@ mod tests;
 /// Most locations that a rule may ask for.
 pub const MAX_LOCATIONS: u32 = 50;
 
-/// What one location says, or all of them together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Standing {
-    /// The rule does not fire.
-    Ok,
-    /// The rule fires.
-    Firing,
-    /// There is nothing to go by: what held before still holds.
-    Unknown,
+text_enum! {
+    /// What one location says, or all of them together.
+    Standing {
+        /// The rule does not fire.
+        Ok = "ok",
+        /// The rule fires.
+        Firing = "firing",
+        /// There is nothing to go by: what held before still holds.
+        Unknown = "unknown",
+    }
 }
 
 impl Standing {
-    /// What changes when this comes after `before`. The unknown changes nothing, and what was
-    /// before it is still to be given as `before` next time.
+    /// What changes when this comes after `before`, which is the last one that was not unknown.
+    ///
+    /// That is kept with the rule, and not read from its incident: what a person resolved while the
+    /// rule was firing is to begin again only when the rule has recovered and fires once more.
     pub fn change_from(self, before: Self) -> Option<Change> {
         match (before, self) {
             (Self::Ok | Self::Unknown, Self::Firing) => Some(Change::Fired),

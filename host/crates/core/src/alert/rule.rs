@@ -1,6 +1,6 @@
 //! What an alert rule says, read strictly from JSON and written back.
 //!
-//! The fields of each kind and their bounds are one table, [`KINDS`]: the reader and the published
+//! The fields of each kind and their bounds are one table, `KINDS`: the reader and the published
 //! schema are both made from it.
 
 use std::{cmp::Ordering, fmt, str::FromStr};
@@ -144,10 +144,11 @@ impl RuleDefinition {
                 below_percent: reader.number("below_percent")?,
                 window: reader.window("window")?,
             },
-            _ => Self::Flapping {
+            "flapping" => Self::Flapping {
                 changes: reader.integer("changes")?,
                 window: reader.window("window")?,
             },
+            other => unreachable!("{other} is in the table, and is not read"),
         })
     }
 

@@ -1,10 +1,11 @@
 //! What is remembered of a rule at one location between two executions: small JSON with a version.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    machine::{FLAP_FIRES, SLOT_GRACE},
     memory::Memory,
     quorum::Standing,
     rule::{MAX_CONSECUTIVE, RuleDefinition},
@@ -18,12 +19,6 @@ mod tests;
 const VERSION: u64 = 1;
 /// No state is longer than this, in bytes of JSON.
 pub const MAX_STATE_BYTES: usize = 4 * 1024;
-/// A rule that fires this often within [`FLAP_WINDOW`] is flapping.
-pub const FLAP_FIRES: usize = 3;
-/// See [`FLAP_FIRES`].
-pub const FLAP_WINDOW: TimeDelta = TimeDelta::hours(6);
-/// How long a slot may take until what it says is recorded: the longest run takes a minute.
-pub(super) const SLOT_GRACE: TimeDelta = TimeDelta::seconds(90);
 /// A location that was silent for this many slots says nothing about the target any more.
 const SILENT_SLOTS: u32 = 3;
 
@@ -164,7 +159,7 @@ impl RuleState {
         matches!(self.phase, Phase::Firing | Phase::Recovering { .. })
     }
 
-    /// Whether it fires so often that it is held: see [`FLAP_FIRES`].
+    /// Whether it fires so often that it is held: see [`super::machine`].
     pub const fn is_flapping(&self) -> bool {
         self.is_flapping
     }
@@ -190,7 +185,9 @@ impl RuleState {
         }
         let is_about_silence = matches!(rule, RuleDefinition::NoData { .. });
         match self.last_data_at {
-            Some(last) if is_about_silence || !is_silent(schedule, last, SILENT_SLOTS, now) => {
+            Some(last)
+                if is_about_silence || silent_from(schedule, last, SILENT_SLOTS, now).is_none() =>
+            {
                 Standing::Ok
             }
             _ => Standing::Unknown,
@@ -198,29 +195,16 @@ impl RuleState {
     }
 }
 
-/// When the slots after `since` have passed, `slots` of them, with time to record what they say.
-/// `None`: so many never come due.
+/// When the `slots` slots after `since` have passed, with time to record what they say. `None`:
+/// not until `until`, beyond which it does not search.
 pub(super) fn silent_from(
     schedule: &Schedule,
     since: DateTime<Utc>,
     slots: u32,
+    until: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let last_slot = (0..slots).try_fold(since, |slot, _| schedule.next_after(slot))?;
+    let has_passed = |slot: &DateTime<Utc>| until - *slot >= SLOT_GRACE;
+    let next = |slot| schedule.next_after(slot).filter(has_passed);
+    let last_slot = (0..slots).try_fold(since, |slot, _| next(slot))?;
     last_slot.checked_add_signed(SLOT_GRACE)
-}
-
-/// Whether the `slots` slots after `since` have passed at `now`. Searches no further than `now`.
-pub(super) fn is_silent(
-    schedule: &Schedule,
-    since: DateTime<Utc>,
-    slots: u32,
-    now: DateTime<Utc>,
-) -> bool {
-    let has_passed = |slot: &DateTime<Utc>| now - *slot >= SLOT_GRACE;
-    let last_slot = (0..slots).try_fold(since, |slot, _| {
-        Some(slot)
-            .filter(has_passed)
-            .and_then(|slot| schedule.next_after(slot))
-    });
-    last_slot.is_some_and(|slot| has_passed(&slot))
 }

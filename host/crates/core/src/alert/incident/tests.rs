@@ -147,6 +147,8 @@ fn what_depends_on_what_is_down_is_held() {
         (parent_up(7), None),
         (fired(2, 8), DOWN),
     ]);
+    // A parent that was never down holds nothing.
+    tell(&[(parent_up(5), None), (fired(1, 0), DOWN)]);
     // Nobody was told, so nobody is told the end.
     for end in [
         Event::Resolve,

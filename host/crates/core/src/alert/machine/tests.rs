@@ -95,7 +95,7 @@ impl Story {
     }
 
     fn next_tick(&self, schedule: &Schedule, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        next_tick(&self.rule, &self.state, schedule, after)
+        next_tick(&self.rule, &self.state, schedule, after, days(999))
     }
 }
 
@@ -418,10 +418,78 @@ fn a_series_of_latencies_ends_with_another_threshold() {
 #[test]
 fn another_window_begins_with_no_verdict_and_keeps_firing() {
     let mut story = Story::new(r#"{"type":"uptime","below_percent":90,"window":"1h"}"#);
-    assert_eq!(story.tell("DDDDDDDDDD"), ".........F");
-    story.rule = rule(r#"{"type":"uptime","below_percent":90,"window":"2h"}"#);
+    assert_eq!(story.tell("DDDDDDDDDDUU"), ".........F..");
+    let wider = rule(r#"{"type":"uptime","below_percent":90,"window":"2h"}"#);
+    let Edit::Kept(state) = edit(&story.rule, &wider, story.state.clone()) else {
+        panic!("it is of the same kind");
+    };
+    assert_ne!(state, story.state);
+    (story.rule, story.state) = (wider, state);
+    // By the verdicts of the old window, nothing but successes would be left of this one.
+    let later = secs(60 * 60 + 11 * 60);
+    assert_eq!(story.tick(&every(60), later), None);
     assert_eq!(story.tell("UUUUUUUUU"), ".........");
     assert_eq!(story.tell("U"), "R");
+}
+
+#[test]
+fn what_is_held_is_looked_at_when_it_was_quiet_for_long_enough() {
+    let schedule = every(60);
+    let mut story = Story::new(r#"{"type":"flapping","changes":2,"window":"5m"}"#);
+    let calm = "U".repeat(9);
+    let trouble = format!("DUU{calm}");
+    assert_eq!(
+        story
+            .tell(&format!("U{trouble}{trouble}"))
+            .matches('F')
+            .count(),
+        2
+    );
+    story.tell("DU");
+    assert!(story.state.is_flapping());
+    // Both changes stay in the window for three executions more.
+    let breach_at = story.state.last_at.expect("it was told") + TimeDelta::minutes(3);
+    story.tell(&calm);
+    assert!(
+        story.state.is_firing(),
+        "no change is left in the window, and yet"
+    );
+    let now = story.state.last_at.expect("it was told");
+    // With a verdict still within the window.
+    story.tell(&"U".repeat(20));
+    let quiet_at = breach_at + FLAP_QUIET;
+    assert_eq!(story.next_tick(&schedule, now), Some(quiet_at));
+    assert_eq!(
+        story.tick(&schedule, quiet_at - TimeDelta::seconds(1)),
+        None
+    );
+    assert_eq!(story.tick(&schedule, quiet_at), Some(Change::Recovered));
+}
+
+#[test]
+fn a_state_stays_small_and_readable_however_long_it_goes_on() {
+    for (json, letters) in [
+        (
+            r#"{"type":"status_change","consecutive_failures":1,"consecutive_successes":1}"#,
+            ["D", "U", "U"],
+        ),
+        (
+            r#"{"type":"flapping","changes":20,"window":"30d"}"#,
+            ["D", "U", "D"],
+        ),
+    ] {
+        let mut story = Story::new(json);
+        story.tell(&letters.concat().repeat(4));
+        for second in 1..1_000 {
+            // The first rule is held while nothing is wrong for hundreds of executions.
+            let is_up = letters[2] == "U" || second % 2 == 0;
+            let seen = if is_up { Seen::Up } else { Seen::Down };
+            let at = secs(12 * 60) + TimeDelta::seconds(second);
+            story.step(&observation(at, seen));
+        }
+        let read = RuleState::from_json(&story.state.to_json());
+        assert_eq!(read.expect("it was written just now"), story.state);
+    }
 }
 
 #[test]
@@ -442,4 +510,9 @@ fn a_location_says_what_it_last_knew_unless_it_was_silent_for_long() {
     assert_eq!(standing(&story, silent_at), Standing::Unknown);
     story.tell("D");
     assert_eq!(standing(&story, days(100)), Standing::Firing);
+
+    // For a rule about silence it says something, until the rule fires.
+    let mut story = Story::new(r#"{"type":"no_data","intervals":99}"#);
+    story.tell("U");
+    assert_eq!(standing(&story, secs(3_600)), Standing::Ok);
 }

@@ -282,7 +282,7 @@ proptest! {
                 _ => None,
             };
             prop_assert_eq!(change, expected);
-            let later = next_tick(&current, &state, &schedule, observation.at);
+            let later = next_tick(&current, &state, &schedule, observation.at, DateTime::<Utc>::MAX_UTC);
             prop_assert!(later.is_none_or(|later| later > observation.at));
             if number % 20 == 19 {
                 let new = index.get(&rules).clone();
@@ -349,7 +349,7 @@ proptest! {
             now = now.max(observation.at);
         }
         state = tick(&rule, state, &schedule, now).state;
-        let next = next_tick(&rule, &state, &schedule, now);
+        let next = next_tick(&rule, &state, &schedule, now, now + TimeDelta::minutes(20_000));
         for minute in minutes {
             let at = now + TimeDelta::minutes(minute);
             if next.is_none_or(|next| at < next) {
