@@ -95,9 +95,10 @@ impl FromStr for AllowedHost {
             Some(rest) => (true, rest),
             None => (false, rest),
         };
-        let after_host = match rest.starts_with('[') {
-            true => rest.find(']').map_or(rest.len(), |at| at + 1),
-            false => rest.find(':').unwrap_or(rest.len()),
+        let after_host = if rest.starts_with('[') {
+            rest.find(']').map_or(rest.len(), |at| at + 1)
+        } else {
+            rest.find(':').unwrap_or(rest.len())
         };
         let (host, port) = rest.split_at(after_host);
         let port = match port.strip_prefix(':') {
