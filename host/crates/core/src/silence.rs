@@ -1,6 +1,8 @@
-//! When nobody is to be woken: maintenance windows.
+//! When nobody is to be woken: maintenance windows and silences.
 //!
-//! A [`Window`] is time on the calendar, once or again and again, that is left out of uptime.
+//! A [`Window`] is time on the calendar, once or again and again, for what its [`Scope`] covers; it
+//! is left out of uptime. A [`Silence`] is one stretch of time for the alerts that its [`Matchers`]
+//! pick out, and leaves uptime alone.
 //!
 //! There is one rule for clocks that change. Read the wall clock as one that never runs backwards:
 //! an hour that spring skips is over at once, and while autumn repeats an hour, the clock stands
@@ -10,6 +12,7 @@
 //! shows 04:00, whether that is after one hour, two, or three.
 
 mod interval;
+mod matcher;
 mod recurrence;
 mod rrule;
 #[cfg(test)]
@@ -17,6 +20,10 @@ mod tests;
 mod window;
 
 pub use interval::{Interval, merge, total};
+pub use matcher::{
+    AlertLabels, Label, MAX_LABEL_CHARS, MAX_MATCHERS, MatcherText, Matchers, Operator, Scope,
+    ScriptLabels, Silence, check_tag,
+};
 pub use recurrence::{MAX_DURATION_MINUTES, MIN_START_GAP_MINUTES};
 pub use rrule::{MAX_RRULE_BYTES, MAX_RRULE_COUNT, MAX_RRULE_INTERVAL};
 pub use window::{

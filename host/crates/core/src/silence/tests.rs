@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 
+mod matcher;
 mod properties;
 mod rrule;
 mod table;
