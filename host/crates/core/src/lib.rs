@@ -16,6 +16,7 @@ pub mod quota;
 pub mod schedule;
 pub mod script;
 pub mod sealed;
+pub mod silence;
 pub mod slot;
 pub mod variable;
 

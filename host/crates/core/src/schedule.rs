@@ -9,7 +9,7 @@ use croner::{
 
 use crate::ScriptId;
 
-mod calendar;
+pub(crate) mod calendar;
 #[cfg(test)]
 mod tests;
 
@@ -112,22 +112,8 @@ impl Schedule {
 
     /// Reads cron text of five fields, or of six with the seconds first.
     pub fn cron(text: &str, timezone: &str) -> Result<Self, ScheduleError> {
-        let invalid = |reason: String| {
-            let text = text.chars().take(MAX_CRON_BYTES).collect();
-            ScheduleError::InvalidCron { text, reason }
-        };
-        if text.len() > MAX_CRON_BYTES {
-            return Err(invalid(format!("longer than {MAX_CRON_BYTES} bytes")));
-        }
-        let timezone = timezone
-            .parse()
-            .map_err(|_| ScheduleError::UnknownTimezone(timezone.to_owned()))?;
-        let pattern = CronParser::builder()
-            .seconds(Seconds::Optional)
-            .year(Year::Disallowed)
-            .build()
-            .parse(text)
-            .map_err(|error| invalid(error.to_string()))?;
+        let pattern = parse_cron(text)?;
+        let timezone = parse_timezone(timezone)?;
         let comes_due = calendar::has_matching_day(&pattern.pattern);
         Ok(Self::Cron {
             pattern: Box::new(pattern),
@@ -138,10 +124,7 @@ impl Schedule {
 
     /// Refuses a zone that is not in the IANA database, also where an interval makes no use of it.
     pub fn check_timezone(timezone: &str) -> Result<(), ScheduleError> {
-        let parsed: Result<Tz, _> = timezone.parse();
-        parsed
-            .map(drop)
-            .map_err(|_| ScheduleError::UnknownTimezone(timezone.to_owned()))
+        parse_timezone(timezone).map(drop)
     }
 
     /// Every `seconds` seconds, at the phase that belongs to `script_id`.
@@ -207,6 +190,29 @@ impl Schedule {
             _ => Ok(()),
         }
     }
+}
+
+/// Reads cron text of five fields, or of six with the seconds first.
+pub(crate) fn parse_cron(text: &str) -> Result<Cron, ScheduleError> {
+    let invalid = |reason: String| {
+        let text = text.chars().take(MAX_CRON_BYTES).collect();
+        ScheduleError::InvalidCron { text, reason }
+    };
+    if text.len() > MAX_CRON_BYTES {
+        return Err(invalid(format!("longer than {MAX_CRON_BYTES} bytes")));
+    }
+    CronParser::builder()
+        .seconds(Seconds::Optional)
+        .year(Year::Disallowed)
+        .build()
+        .parse(text)
+        .map_err(|error| invalid(error.to_string()))
+}
+
+/// Reads the name of a zone of the IANA database.
+pub(crate) fn parse_timezone(name: &str) -> Result<Tz, ScheduleError> {
+    name.parse()
+        .map_err(|_| ScheduleError::UnknownTimezone(name.to_owned()))
 }
 
 /// The same for one script on every node and after every restart; the low half of a `UUIDv7` is

@@ -15,21 +15,16 @@ const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date 
 const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2028, 12, 31).expect("a date of the calendar");
 
 /// Whether any day of any year matches. False for 30 February.
-pub(super) fn has_matching_day(pattern: &CronPattern) -> bool {
+pub(crate) fn has_matching_day(pattern: &CronPattern) -> bool {
     matching_days(pattern).next().is_some()
 }
 
 /// The smallest distance between two fires on the wall clock; `None` when there are no two.
 ///
 /// A change of clocks can bring two fires closer together once a year: that is not counted.
-pub(super) fn smallest_gap(pattern: &CronPattern) -> Option<TimeDelta> {
+pub(crate) fn smallest_gap(pattern: &CronPattern) -> Option<TimeDelta> {
     let seconds = matching(60, |second| pattern.second_match(second).unwrap_or(false));
-    let hours = matching(24, |hour| pattern.hour_match(hour).unwrap_or(false));
-    let minutes = matching(60, |minute| pattern.minute_match(minute).unwrap_or(false));
-    let minutes_of_day: Vec<i64> = hours
-        .iter()
-        .flat_map(|hour| minutes.iter().map(move |minute| hour * 60 + minute))
-        .collect();
+    let minutes_of_day = minutes_of_day(pattern);
     let (first, last) = (*seconds.first()?, *seconds.last()?);
 
     let within_minute = smallest_step(&seconds);
@@ -45,6 +40,29 @@ pub(super) fn smallest_gap(pattern: &CronPattern) -> Option<TimeDelta> {
         .flatten()
         .min()
         .map(TimeDelta::seconds)
+}
+
+/// Whether this day matches.
+pub(crate) fn matches_day(pattern: &CronPattern, day: NaiveDate) -> bool {
+    let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+    pattern.month_match(day.month()).unwrap_or(false)
+        && pattern
+            .day_match(day.year(), day.month(), day.day(), weekday)
+            .unwrap_or(false)
+}
+
+/// The minutes of a day that match, from 0 to 1,439, in order.
+pub(crate) fn minutes_of_day(pattern: &CronPattern) -> Vec<i64> {
+    let minutes = matching(60, |minute| pattern.minute_match(minute).unwrap_or(false));
+    matching(24, |hour| pattern.hour_match(hour).unwrap_or(false))
+        .iter()
+        .flat_map(|hour| minutes.iter().map(move |minute| hour * 60 + minute))
+        .collect()
+}
+
+/// Whether the pattern fires only on full minutes.
+pub(crate) fn is_of_full_minutes(pattern: &CronPattern) -> bool {
+    matching(60, |second| pattern.second_match(second).unwrap_or(false)) == [0]
 }
 
 fn matching(end: u32, is_match: impl Fn(u32) -> bool) -> Vec<i64> {
@@ -79,11 +97,5 @@ fn matching_days(pattern: &CronPattern) -> impl Iterator<Item = NaiveDate> {
     FIRST_DAY
         .iter_days()
         .take_while(|day| *day <= LAST_DAY)
-        .filter(|day| {
-            let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
-            pattern.month_match(day.month()).unwrap_or(false)
-                && pattern
-                    .day_match(day.year(), day.month(), day.day(), weekday)
-                    .unwrap_or(false)
-        })
+        .filter(|day| matches_day(pattern, *day))
 }
