@@ -1,0 +1,1 @@
+//! Channels as their receivers see them.
