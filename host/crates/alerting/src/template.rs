@@ -18,7 +18,7 @@ mod tests;
 /// Largest template, in bytes.
 pub const MAX_TEMPLATE_BYTES: usize = 16 * 1024;
 /// Largest text that a template gives, in bytes.
-pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+pub const MAX_OUTPUT_BYTES: usize = 128 * 1024;
 /// Deepest nesting of sections.
 pub const MAX_TEMPLATE_DEPTH: usize = 8;
 

@@ -3,33 +3,41 @@
 //! Lengths are in UTF-16 units, which is what most services count; a text is never longer in them
 //! than it is in UTF-8 bytes, and never shorter than it is in characters.
 
+use std::fmt::Write as _;
+
 /// What stands at the end of a text that was cut.
 const ELLIPSIS: char = '…';
 
-/// One line without control characters, without what turns or hides text, at most `most` units.
+/// One line without control characters, without what turns or hides text, at most `most` units. Of a long text only
+/// the beginning is read.
 pub(crate) fn clean_line(text: &str, most: usize) -> String {
-    let spaced = text.chars().map(|character| match character {
-        '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
-        other => other,
-    });
-    let line: String = spaced
-        .filter(|character| !is_unwanted(*character))
-        .collect();
-    cut(line.trim(), most)
+    clean(text, most, ' ')
 }
 
 /// Several lines, otherwise as [`clean_line`].
 pub(crate) fn clean_block(text: &str, most: usize) -> String {
-    let text = text.replace("\r\n", "\n");
-    let lines = text.chars().map(|character| match character {
-        '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
-        '\t' => ' ',
-        other => other,
+    clean(text, most, '\n')
+}
+
+fn clean(text: &str, most: usize, line_end: char) -> String {
+    let mut previous = ' ';
+    let characters = text.chars().filter_map(move |character| {
+        let is_second_half = character == '\n' && previous == '\r';
+        previous = character;
+        match character {
+            '\n' if is_second_half => None,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(line_end),
+            '\t' => Some(' '),
+            other => (!is_unwanted(other)).then_some(other),
+        }
     });
-    let block: String = lines
-        .filter(|character| *character == '\n' || !is_unwanted(*character))
-        .collect();
-    cut(block.trim(), most)
+    let mut cleaned = fit_characters(
+        characters.skip_while(|character| character.is_whitespace()),
+        most,
+        |character, written| written.push(character),
+    );
+    cleaned.truncate(cleaned.trim_end().len());
+    cleaned
 }
 
 /// Control characters, and characters that are not seen but change what is.
@@ -57,11 +65,19 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 /// As much of a text as has `most` units when each of its characters is written by `escape`: no escape is cut
 /// in two.
 pub(crate) fn fit(text: &str, most: usize, escape: impl Fn(char, &mut String)) -> String {
-    let mut written = String::with_capacity(text.len().min(most));
+    fit_characters(text.chars(), most, escape)
+}
+
+fn fit_characters(
+    characters: impl Iterator<Item = char>,
+    most: usize,
+    escape: impl Fn(char, &mut String),
+) -> String {
+    let mut written = String::new();
     let mut units = 0;
     // Where the sign of a cut still finds room.
     let mut last_good = 0;
-    for character in text.chars() {
+    for character in characters {
         let start = written.len();
         escape(character, &mut written);
         units += units_of(&written[start..]);
@@ -117,9 +133,9 @@ pub(crate) fn fit_lines(lines: &[String], omitted: usize, most: usize) -> String
     with_rest(written, omitted)
 }
 
-fn with_rest(mut written: String, omitted: usize) -> String {
+fn with_rest(written: String, omitted: usize) -> String {
     if omitted > 0 {
-        written.push_str(&format!("\n… and {omitted} more"));
+        return format!("{written}\n… and {omitted} more");
     }
     written
 }
@@ -144,7 +160,8 @@ pub(crate) fn json(character: char, written: &mut String) {
         '\\' => written.push_str("\\\\"),
         '\n' => written.push_str("\\n"),
         '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' | '\u{7f}' => {
-            written.push_str(&format!("\\u{:04x}", u32::from(character)));
+            // Writing to a `String` cannot fail.
+            let _ = write!(written, "\\u{:04x}", u32::from(character));
         }
         other => written.push(other),
     }
@@ -158,7 +175,7 @@ pub(crate) fn percent(character: char, written: &mut String) {
     }
     let mut bytes = [0; 4];
     for byte in character.encode_utf8(&mut bytes).bytes() {
-        written.push_str(&format!("%{byte:02X}"));
+        let _ = write!(written, "%{byte:02X}");
     }
 }
 
@@ -169,8 +186,9 @@ mod tests {
     #[test]
     fn what_is_not_seen_is_taken_out() {
         let hostile = "\u{1b}[31ma\0b\u{202e}c\u{200b}d\r\ne\u{2028}f\u{e0041}\u{ffff}";
-        assert_eq!(clean_line(hostile, 100), "[31mabcd  e f");
+        assert_eq!(clean_line(hostile, 100), "[31mabcd e f");
         assert_eq!(clean_block(hostile, 100), "[31mabcd\ne\nf");
+        assert_eq!(clean_line(" \n a \n ", 100), "a");
         assert_eq!(clean_line("👩\u{200d}🚒 äöü", 100), "👩\u{200d}🚒 äöü");
     }
 

@@ -56,8 +56,6 @@ pub(crate) struct Told {
     pub(crate) kind: Event,
     #[serde(skip)]
     pub(crate) level: Severity,
-    #[serde(skip)]
-    pub(crate) at: DateTime<Utc>,
 }
 
 /// A row of the request table.
@@ -175,7 +173,6 @@ impl Told {
             items_omitted: notification.items.len().saturating_sub(MAX_ITEMS),
             kind: notification.event,
             level: notification.severity,
-            at: notification.occurred_at,
         }
     }
 

@@ -147,10 +147,7 @@ impl<'a> Parser<'a> {
         match self.open.pop() {
             Some(open) if open.name == name => {
                 let inner = std::mem::replace(&mut self.done, open.before);
-                self.done.push(match open.is_inverted {
-                    true => Node::Inverted(open.subject, inner),
-                    false => Node::Section(open.subject, inner),
-                });
+                self.done.push(if open.is_inverted { Node::Inverted(open.subject, inner) } else { Node::Section(open.subject, inner) });
                 Ok(())
             }
             Some(open) => Err(self.error(format!(
