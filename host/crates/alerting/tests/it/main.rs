@@ -5,4 +5,7 @@
 mod channels;
 mod formats;
 mod hostile;
+mod mail;
+mod sending;
+mod server;
 mod signature;
