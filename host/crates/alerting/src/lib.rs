@@ -2,7 +2,7 @@
 //!
 //! [`Channel`] is where to tell something, read from settings and checked when it is saved; [`Notification`] is
 //! what to tell; [`render`] writes it in the words and the format of the channel; [`Sender`] and [`send_mail`] make
-//! one attempt to deliver it. Whoever has the database keeps the
+//! one attempt to deliver it; [`backoff`] says when the next one comes. Whoever has the database keeps the
 //! rest: what is due, and what came of it.
 //!
 //! All HTTP goes through the guard of `vedette-egress`: channels are named by tenants. Mail goes by a
@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+pub mod backoff;
 pub mod channel;
 mod notification;
 mod outgoing;
