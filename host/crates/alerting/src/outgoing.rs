@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::{ChannelKind, IncidentId, NotificationId};
+use crate::{ChannelKind, IncidentId, NotificationId, text};
 
 /// A message in the format of its channel.
 #[derive(Debug, Clone)]
@@ -95,8 +95,8 @@ impl fmt::Debug for OutgoingRequest {
 /// Shorter ones are no secrets, and would be found everywhere.
 const MIN_SECRET_BYTES: usize = 4;
 
-/// How a secret may be written in an answer, the longest forms first: as it is, in a URL, without the word before
-/// it (`Bearer …`), and of a URL all after its host.
+/// How a secret may be written in an answer, the longest forms first: as it is, without the word before it
+/// (`Bearer …`), of a URL all after its host; each of them also in a URL and in JSON.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned()];
     forms.extend(secret.split_once(' ').map(|(_, rest)| rest.to_owned()));
@@ -119,7 +119,12 @@ fn forms(secret: &str) -> Vec<String> {
     }
     let escaped: Vec<String> = forms
         .iter()
-        .map(|form| crate::text::escaped(form, crate::text::percent))
+        .flat_map(|form| {
+            [
+                text::escaped(form, text::percent),
+                text::escaped(form, text::json),
+            ]
+        })
         .collect();
     forms.extend(escaped);
     forms.retain(|form| form.len() >= MIN_SECRET_BYTES);

@@ -1,5 +1,6 @@
 //! What settings are accepted, and that secrets stay where they belong.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -370,5 +371,42 @@ fn secrets_for_signatures_are_made_and_read() {
         "whsec_%%%",
     ] {
         assert!(SigningSecret::parse(text).is_none(), "{text}");
+    }
+}
+
+/// Any JSON, as a value of a field.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "https://[a-z.]{1,20}/[ -~]{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(any::<String>(), inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// What is accepted survives being stored; what is not is told with a place below the settings.
+    #[test]
+    fn any_settings_are_accepted_or_refused(index in 0..9_usize, field in 0..6_usize, value in any_json()) {
+        let (kind, mut config, _) = complete().swap_remove(index);
+        let names: Vec<String> = config.as_object().unwrap().keys().cloned().collect();
+        config[&names[field % names.len()]] = value.clone();
+        for config in [config, value] {
+            match read(kind, &config) {
+                Ok(channel) => prop_assert!(Channel::join(kind, &channel.split()).is_ok()),
+                Err(errors) => {
+                    prop_assert!(!errors.0.is_empty());
+                    prop_assert!(errors.0.iter().all(|error| error.pointer.starts_with("/config")));
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::sample;
 
@@ -173,5 +175,30 @@ fn every_name_has_a_value() {
     for (list, fields) in LISTS {
         let known: BTreeSet<String> = fields.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(names(&values[list][0]), known);
+    }
+}
+
+proptest! {
+    /// Pieces of tags in any order.
+    #[test]
+    fn whatever_is_written_is_read_or_refused(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "{{", "}}", "{", "}", "#", "^", "/", "!", " ", "\n", "\r\n", "link", "requests", "url", "message",
+                "{{#requests}}", "{{/requests}}", "{{^link}}", "{{/link}}", "{{message}}", "ü", "🚒", "\u{0}",
+            ]),
+            0..40,
+        ),
+        other: String,
+    ) {
+        for source in [pieces.concat(), other] {
+            match Template::parse(&source, Target::Json) {
+                Ok(template) => {
+                    prop_assert!(template.fill(&sample::down()).is_ok());
+                    prop_assert!(template.fill(&sample::digest()).is_ok());
+                }
+                Err(error) => prop_assert!((1..=source.lines().count().max(1) + 1).contains(&error.line)),
+            }
+        }
     }
 }

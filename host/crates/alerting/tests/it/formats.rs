@@ -216,3 +216,40 @@ fn what_is_shown_of_a_request_has_no_secret() {
         }
     }
 }
+
+#[test]
+fn the_template_of_the_documentation_is_one() {
+    let documentation = include_str!("../../../../../docs/channels.md");
+    let (_, rest) = documentation.split_once("```text\n").unwrap();
+    let (template, _) = rest.split_once("```").unwrap();
+    let config =
+        json!({ "url": "https://example.com/", "secret": SECRET, "body_template": template });
+    let request = request(&read("webhook", &config), &sample::down());
+    assert_eq!(request.template_problem, None);
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!(
+        body["lines"][1],
+        "POST https://shop.example.com/orders: connection refused"
+    );
+}
+
+/// The body that the documentation shows has the fields of the one that is sent.
+#[test]
+fn the_body_of_the_documentation_is_the_one() {
+    let documentation = include_str!("../../../../../docs/channels.md");
+    let (_, rest) = documentation.split_once("```json\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let shown: serde_json::Value = serde_json::from_str(shown).unwrap();
+    let sent = body("webhook", &sample::down());
+    let names = |value: &serde_json::Value| {
+        let mut names: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    for path in ["", "/data", "/data/requests/0"] {
+        assert_eq!(
+            names(shown.pointer(path).unwrap()),
+            names(sent.pointer(path).unwrap())
+        );
+    }
+}
