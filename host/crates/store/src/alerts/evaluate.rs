@@ -1,6 +1,6 @@
 //! What an execution, or time, does to the rules and the incident of a script. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use vedette_core::{
     AlertHistoryId, AlertRuleId, Clock, ExecutionId, IncidentEventId, IncidentId, OrgId, Outcome,
@@ -172,6 +172,22 @@ impl<'a> Cause<'a> {
     }
 }
 
+/// How far ahead it is said when time may change a rule: further than certificates are looked at.
+const LOOK_AHEAD: TimeDelta = TimeDelta::days(400);
+
+/// When time alone may change a rule, or when to look for that again.
+pub(crate) fn next_look(
+    rule: &RuleDefinition,
+    state: &RuleState,
+    schedule: &Schedule,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let until = now.checked_add_signed(LOOK_AHEAD)?;
+    let is_about_silence = matches!(rule, RuleDefinition::NoData { .. });
+    let tick = machine::next_tick(rule, state, schedule, now, until);
+    tick.or_else(|| is_about_silence.then_some(until))
+}
+
 impl ScriptAlerts {
     /// Takes up an execution.
     pub(crate) fn observe(&mut self, cause: Cause<'_>, executed: &Executed, changes: &mut Changes) {
@@ -224,7 +240,7 @@ impl ScriptAlerts {
                 rule: rule.id,
                 state: rule.state.to_json(),
                 next_tick_at: schedule.and_then(|schedule| {
-                    machine::next_tick(&rule.definition, &rule.state, schedule, cause.now)
+                    next_look(&rule.definition, &rule.state, schedule, cause.now)
                 }),
             });
         }

@@ -17,7 +17,7 @@ use vedette_core::{
 
 use super::{
     AlertRule, Changes, CreatedRule, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
-    evaluate::{Cause, StateRow},
+    evaluate::{Cause, StateRow, next_look},
     load_alerts,
     write::{corrupt_alert, push_states},
     write_alerts,
@@ -157,7 +157,7 @@ macro_rules! keep_state {
     ($D:ident, $tx:ident, $id:expr, $definition:expr, $state:expr, $schedule:expr, $now:expr) => {{
         let schedule: Option<Schedule> = $schedule;
         let next_tick_at =
-            schedule.and_then(|schedule| machine::next_tick($definition, &$state, &schedule, $now));
+            schedule.and_then(|schedule| next_look($definition, &$state, &schedule, $now));
         let row = StateRow {
             rule: $id,
             state: $state.to_json(),

@@ -1,0 +1,36 @@
+//! Notifications, as a library without a database.
+//!
+//! [`Channel`] is where to tell something, read from settings and checked when it is saved; [`Notification`] is
+//! what to tell; [`render`] writes it in the words and the format of the channel; [`Sender`] and [`send_mail`] make
+//! one attempt to deliver it; [`backoff`] says when the next one comes. Whoever has the database keeps the
+//! rest: what is due, and what came of it.
+//!
+//! All HTTP goes through the guard of `vedette-egress`: channels are named by tenants. Mail goes by a
+//! [`MailTransport`], which the operator's settings name.
+#![warn(missing_docs)]
+
+mod answer;
+pub mod backoff;
+pub mod channel;
+mod notification;
+mod outgoing;
+mod render;
+pub mod sample;
+mod send;
+mod signature;
+pub mod template;
+mod text;
+mod told;
+
+pub use answer::Outcome;
+pub use channel::{Channel, ChannelKind, ConfigError, ConfigErrors, Parts, SigningSecret};
+pub use notification::{
+    DigestItem, Event, ExecutionRef, IncidentId, Notification, NotificationId, RequestRow, Severity,
+};
+pub use outgoing::{Outgoing, OutgoingMail, OutgoingRequest};
+pub use render::render;
+pub use send::{
+    Attempt, MAIL_PATIENCE, MAX_ANSWER_BYTES, MailFailure, MailTransport, PATIENCE, Sender,
+    send_mail,
+};
+pub use template::{PreviewError, Target, Template, TemplateError, preview};

@@ -1,0 +1,11 @@
+//! Channels as their receivers see them: the messages of every kind, hostile texts in them, and attempts to
+//! deliver them to servers that misbehave.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod channels;
+mod formats;
+mod hostile;
+mod mail;
+mod sending;
+mod server;
+mod signature;
