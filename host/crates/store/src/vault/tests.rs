@@ -128,6 +128,16 @@ fn a_value_opens_for_its_hosts_only() {
             assert_eq!(opens, number == other_number, "{place:?} as {other:?}");
         }
     }
+    // Nor as a secret whose name is made of what stands before the name of a sealed one.
+    let one = hosts(&["a"]);
+    let place = Place {
+        allowed_hosts: Some(&one),
+        ..HERE
+    };
+    let sealed = key.seal(place, VALUE).unwrap();
+    let name = "\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01aTOKEN";
+    assert!(key.open(Place { name, ..HERE }, &sealed).is_err());
+    assert!(key.open(place, &sealed).is_ok());
 }
 
 #[test]

@@ -8,7 +8,9 @@ use vedette_store::{
 
 use crate::{
     access::{everything, grant, invitation, member},
-    owner, script, start,
+    owner, script,
+    sealed::sealed,
+    start,
     variables::{keep, secret},
 };
 
@@ -70,6 +72,8 @@ async fn an_organization_takes_its_secrets_along(store: Store) {
     ];
     for level in levels {
         keep(&store, &anna, level, "TOKEN", secret("some value")).await;
+        let value = sealed("some value", &["api.example.com"]);
+        keep(&store, &anna, level, "SEALED", value).await;
     }
     let end = start() + TimeDelta::days(14);
     store
