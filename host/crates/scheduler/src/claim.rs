@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use chrono::{DateTime, Utc};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval},
@@ -28,9 +27,6 @@ pub(crate) async fn claim_slots(
     };
     let mut tick = interval(shared.config.tick);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // What was due before nobody could claim is downtime; what is late for another reason
-    // waited for a place.
-    let mut absent_until = shared.clock.now();
     let mut is_absent = false;
     loop {
         tokio::select! {
@@ -42,10 +38,10 @@ pub(crate) async fn claim_slots(
             }
             () = shared.claim_now.notified() => {}
         }
-        match claim_all(&shared, absent_until, &claimed).await {
+        match claim_all(&shared, &claimed).await {
             Ok(()) => is_absent = false,
             Err(error) => {
-                absent_until = shared.clock.now();
+                shared.note_absence();
                 if !is_absent {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -70,7 +66,6 @@ enum ClaimError {
 /// Claims until everything due is held or there is no more room.
 async fn claim_all(
     shared: &Shared,
-    absent_until: DateTime<Utc>,
     claimed: &mpsc::UnboundedSender<Vec<HeldSlot>>,
 ) -> Result<(), ClaimError> {
     loop {
@@ -78,7 +73,7 @@ async fn claim_all(
         let is_last = first.is_none();
         if let Some(next) = first {
             let skipped = !next.skip.is_empty();
-            if claim(shared, next, absent_until, claimed).await? == Claimed::Everything {
+            if claim(shared, next, claimed).await? == Claimed::Everything {
                 shared.claimed(skipped);
                 return Ok(());
             }
@@ -86,7 +81,7 @@ async fn claim_all(
         // There is more than fits. What is due first may be all of one organization, again and again: the
         // others get theirs although it is due later.
         while let Some(next) = shared.next_claim(Ledger::claim_of_few) {
-            if claim(shared, next, absent_until, claimed).await? == Claimed::Everything {
+            if claim(shared, next, claimed).await? == Claimed::Everything {
                 break;
             }
         }
@@ -108,7 +103,6 @@ enum Claimed {
 async fn claim(
     shared: &Shared,
     next: NextClaim,
-    absent_until: DateTime<Utc>,
     claimed: &mpsc::UnboundedSender<Vec<HeldSlot>>,
 ) -> Result<Claimed, ClaimError> {
     if shared.store_is_away.load(Ordering::Acquire) {
@@ -122,7 +116,7 @@ async fn claim(
         limit: to_u32(next.limit),
         most_of_one: next.most_of_one.map(to_u32),
         skip: next.skip,
-        absent_until,
+        absent_until: shared.absent_until(),
     };
     let began = Instant::now();
     let slots = in_time(shared.store.claim_due(&request)).await?;

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use vedette_store::StoreError;
@@ -24,8 +24,13 @@ mod tests;
 /// nobody else writes to SQLite while they are deleted.
 const RETENTION_BATCH: u32 = 100;
 
+/// How long this node has claimed slots before silence says something about a script: longer than a run, and
+/// than the wait for a place.
+const TICKS_AFTER: TimeDelta = TimeDelta::minutes(3);
+
 /// The works and their times, with seconds first.
-const WORKS: [(&str, Work); 6] = [
+const WORKS: [(&str, Work); 7] = [
+    ("*/5 * * * * *", Work::TickAlerts),
     ("30 * * * * *", Work::FailInterrupted),
     ("50 * * * * *", Work::PurgeScripts),
     ("15 7 * * * *", Work::DeleteExecutions),
@@ -37,6 +42,7 @@ const WORKS: [(&str, Work); 6] = [
 /// A work of the household.
 #[derive(Debug, Clone, Copy)]
 enum Work {
+    TickAlerts,
     FailInterrupted,
     PurgeScripts,
     DeleteExecutions,
@@ -109,6 +115,9 @@ impl Household {
         };
         match self.work.run(&shared, shared.clock.now()).await {
             Ok(0) => {}
+            Ok(rows) if matches!(self.work, Work::TickAlerts) => {
+                tracing::debug!(rows, "alert rules looked at without an execution");
+            }
             Ok(rows) => tracing::info!(work = ?self.work, rows, "household done"),
             Err(error) => tracing::warn!(
                 work = ?self.work,
@@ -123,6 +132,7 @@ impl Work {
     /// Answers how many rows it concerned.
     async fn run(self, shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
         match self {
+            Self::TickAlerts => tick_alerts(shared, now).await,
             Self::FailInterrupted => shared.store.fail_interrupted_executions(now).await,
             Self::PurgeScripts => purge_scripts(shared).await,
             Self::DeleteExecutions => delete_executions(shared, now).await,
@@ -131,6 +141,22 @@ impl Work {
             Self::DeleteOrganizations => shared.store.sweep_organizations(now).await,
         }
     }
+}
+
+/// Does what time does to alert rules. Answers of how many scripts.
+///
+/// Not while our own absence is what they would see: every script was silent then, and each that is due is run
+/// at once.
+async fn tick_alerts(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let mut ticked = 0;
+    while now - shared.absent_until() >= TICKS_AFTER && !shared.stop.is_cancelled() {
+        let scripts = shared.store.tick_alerts(&*shared.clock).await?;
+        ticked += scripts;
+        if scripts == 0 {
+            break;
+        }
+    }
+    Ok(ticked)
 }
 
 /// Ends what a deletion of a script with many executions has begun. Answers how many scripts.

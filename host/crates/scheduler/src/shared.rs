@@ -65,6 +65,7 @@ pub(crate) struct Shared {
     queue: usize,
     held: Mutex<Ledger>,
     limits: RwLock<Limits>,
+    absent_until: Mutex<DateTime<Utc>>,
 }
 
 /// The ends of channels that the scheduler's own tasks read.
@@ -110,12 +111,31 @@ impl Shared {
             queue: queue + queue / 3,
             held: Mutex::default(),
             limits: RwLock::new(Limits::new(store.default_quotas())),
+            absent_until: Mutex::new(clock.now()),
             store,
             runner,
             clock,
             config,
         };
         (Arc::new(shared), receivers)
+    }
+
+    /// Nobody could claim before this: what was due until then fell to that, and what is late for another reason
+    /// waited for a place.
+    pub(crate) fn absent_until(&self) -> DateTime<Utc> {
+        *self
+            .absent_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing can be claimed at present.
+    pub(crate) fn note_absence(&self) {
+        let now = self.clock.now();
+        *self
+            .absent_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// What an organization may have of the places.

@@ -91,6 +91,24 @@ pub(crate) struct Changes {
     pub(crate) history: Vec<HistoryRow>,
 }
 
+impl Changes {
+    /// Entries of one moment get ids in their order: lists are sorted by id, and ids of one millisecond come in
+    /// any order.
+    pub(crate) fn in_order(mut self) -> Self {
+        let mut ids: Vec<_> = self.events.iter().map(|event| event.id).collect();
+        ids.sort_unstable();
+        for (event, id) in self.events.iter_mut().zip(ids) {
+            event.id = id;
+        }
+        let mut ids: Vec<_> = self.history.iter().map(|row| row.id).collect();
+        ids.sort_unstable();
+        for (row, id) in self.history.iter_mut().zip(ids) {
+            row.id = id;
+        }
+        self
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct StateRow {
     pub(crate) rule: AlertRuleId,

@@ -85,10 +85,8 @@ pub struct HistoryFilter {
 const LIST_HISTORY: &str = "SELECT history.id, history.script_id, history.rule_id, history.incident_id, \
     history.execution_id, history.transition, history.triggered_at, history.details \
     FROM alert_history AS history JOIN scripts ON scripts.id = history.script_id AND NOT scripts.is_deleted \
-    WHERE history.org_id = $1 AND history.id < $2 AND ($4 IS NULL OR history.script_id = $4) \
-    AND ($5 IS NULL OR history.rule_id = $5) AND ($6 IS NULL OR history.incident_id = $6) \
-    AND ($7 IS NULL OR history.triggered_at >= $7) AND ($8 IS NULL OR history.triggered_at < $8)";
-pub(super) const HISTORY_ORDER: &str = " ORDER BY history.id DESC LIMIT $3";
+    WHERE history.org_id = $1 AND history.id < $2";
+const HISTORY_ORDER: &str = " ORDER BY history.id DESC LIMIT $3";
 
 #[cfg(feature = "testing")]
 pub(super) const ALL_SQL: &[&str] = &[LIST_HISTORY];
@@ -120,19 +118,68 @@ impl From<HistoryRow> for HistoryEntry {
     }
 }
 
-/// ` AND scripts.project_id IN (…)` with places from `$first` on; `None`: there is none to look at.
-pub(super) fn in_projects(projects: &Projects, first: usize) -> Option<(String, &[ProjectId])> {
-    match projects {
-        Projects::All => Some((String::new(), &[])),
-        Projects::Only(projects) if projects.is_empty() => None,
-        Projects::Only(projects) => {
-            let places = (first..).take(projects.len());
-            let places: Vec<_> = places.map(|place| format!("${place}")).collect();
-            let sql = format!(" AND scripts.project_id IN ({})", places.join(", "));
-            Some((sql, projects))
+/// What is asked of a list, as far as it is asked: a condition that is not there is no part of the text, because
+/// PostgreSQL wants to know the type of each place.
+pub(super) struct Conditions {
+    pub(super) sql: String,
+    places: usize,
+}
+
+impl Conditions {
+    /// The next place is the one after this.
+    pub(super) const fn after(places: usize) -> Self {
+        Self {
+            sql: String::new(),
+            places,
+        }
+    }
+
+    fn place(&mut self) -> usize {
+        self.places += 1;
+        self.places
+    }
+
+    /// Asks it of a value, if there is one, which is to be bound next.
+    pub(super) fn add<T>(&mut self, condition: &str, value: Option<T>) -> Option<T> {
+        if value.is_some() {
+            let place = self.place();
+            self.sql = format!("{} AND {condition} ${place}", self.sql);
+        }
+        value
+    }
+
+    /// Asks that the script is in one of these projects, which are to be bound next. `None`: there is none.
+    pub(super) fn in_projects<'a>(&mut self, projects: &'a Projects) -> Option<&'a [ProjectId]> {
+        match projects {
+            Projects::All => Some(&[]),
+            Projects::Only(projects) if projects.is_empty() => None,
+            Projects::Only(projects) => {
+                let places: Vec<_> = projects
+                    .iter()
+                    .map(|_| format!("${}", self.place()))
+                    .collect();
+                self.sql = format!(
+                    "{} AND scripts.project_id IN ({})",
+                    self.sql,
+                    places.join(", ")
+                );
+                Some(projects)
+            }
         }
     }
 }
+
+/// Binds a value that is there.
+macro_rules! bind_some {
+    ($query:expr, $value:expr) => {
+        match $value {
+            Some(value) => $query.bind(value),
+            None => $query,
+        }
+    };
+}
+
+pub(super) use bind_some;
 
 impl Store {
     /// One page of when the rules of scripts in some projects fired and recovered, newest first.
@@ -144,20 +191,31 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<HistoryEntry>, StoreError> {
         let id = |entry: &HistoryEntry| entry.id.as_uuid();
-        let Some((in_projects, projects)) = in_projects(projects, 9) else {
+        let mut conditions = Conditions::after(3);
+        let script = conditions.add("history.script_id =", filter.script);
+        let rule = conditions.add("history.rule_id =", filter.rule);
+        let incident = conditions.add("history.incident_id =", filter.incident);
+        let from = conditions.add("history.triggered_at >=", filter.from);
+        let until = conditions.add("history.triggered_at <", filter.until);
+        let Some(projects) = conditions.in_projects(projects) else {
             return Ok(page.page(Vec::new(), id));
         };
-        let sql = format!("{LIST_HISTORY}{in_projects}{HISTORY_ORDER}");
+        let sql = format!("{LIST_HISTORY}{}{HISTORY_ORDER}", conditions.sql);
         let rows: Vec<HistoryRow> = on_db!(self, pool => {
             let mut query = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(org.as_uuid())
                 .bind(page.before())
-                .bind(page.fetch_limit())
-                .bind(filter.script.map(ScriptId::as_uuid))
-                .bind(filter.rule.map(AlertRuleId::as_uuid))
-                .bind(filter.incident.map(IncidentId::as_uuid))
-                .bind(filter.from)
-                .bind(filter.until);
+                .bind(page.fetch_limit());
+            for id in [
+                script.map(ScriptId::as_uuid),
+                rule.map(AlertRuleId::as_uuid),
+                incident.map(IncidentId::as_uuid),
+            ] {
+                query = bind_some!(query, id);
+            }
+            for time in [from, until] {
+                query = bind_some!(query, time);
+            }
             for project in projects {
                 query = query.bind(project.as_uuid());
             }

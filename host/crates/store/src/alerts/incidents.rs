@@ -17,7 +17,7 @@ use vedette_core::{
 use super::{
     Changes,
     evaluate::{Cause, EventRow},
-    history::{HISTORY_ORDER, in_projects},
+    history::{Conditions, bind_some},
     load_alerts, write_alerts,
 };
 use crate::{
@@ -221,7 +221,8 @@ const GET_INCIDENT: &str = "SELECT incidents.id, incidents.script_id, severity, 
 const LIST_INCIDENTS: &str = "SELECT incidents.id, incidents.script_id, severity, opened_at, acknowledged_at, \
     acknowledged_by, resolved_at, resolution, resolved_by, evidence FROM incidents \
     JOIN scripts ON scripts.id = incidents.script_id AND NOT scripts.is_deleted \
-    WHERE incidents.org_id = $1 AND incidents.id < $2 AND ($4 IS NULL OR incidents.script_id = $4)";
+    WHERE incidents.org_id = $1 AND incidents.id < $2";
+const INCIDENT_ORDER: &str = " ORDER BY incidents.id DESC LIMIT $3";
 const LIST_EVENTS: &str = "SELECT id, occurred_at, kind, user_id, rule_id, execution_id, message \
     FROM incident_events WHERE org_id = $1 AND incident_id = $2 ORDER BY id LIMIT $3";
 const COUNT_EVENTS: &str =
@@ -333,18 +334,19 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<Incident>, StoreError> {
         let id = |incident: &Incident| incident.id.as_uuid();
-        let Some((in_projects, projects)) = in_projects(projects, 5) else {
+        let mut conditions = Conditions::after(3);
+        let script = conditions.add("incidents.script_id =", filter.script);
+        let Some(projects) = conditions.in_projects(projects) else {
             return Ok(page.page(Vec::new(), id));
         };
         let stage = filter.stage.map_or("", IncidentStage::condition);
-        let order = HISTORY_ORDER.replace("history.", "incidents.");
-        let sql = format!("{LIST_INCIDENTS}{stage}{in_projects}{order}");
+        let sql = format!("{LIST_INCIDENTS}{stage}{}{INCIDENT_ORDER}", conditions.sql);
         let rows: Vec<IncidentRow> = on_db!(self, pool => {
             let mut query = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(org.as_uuid())
                 .bind(page.before())
-                .bind(page.fetch_limit())
-                .bind(filter.script.map(ScriptId::as_uuid));
+                .bind(page.fetch_limit());
+            query = bind_some!(query, script.map(ScriptId::as_uuid));
             for project in projects {
                 query = query.bind(project.as_uuid());
             }

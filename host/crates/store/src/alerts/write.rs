@@ -252,7 +252,7 @@ macro_rules! load_alerts {
 macro_rules! write_alerts {
     ($D:ident, $tx:ident, $changes:expr) => {{
         use $crate::alerts::{evaluate::Touch, write};
-        let changes: $crate::alerts::Changes = $changes;
+        let changes = $crate::alerts::Changes::in_order($changes);
         for states in changes.states.chunks($crate::record::INSERT_ROWS) {
             let mut insert = sqlx::QueryBuilder::<$D>::new("");
             write::push_states(&mut insert, states);

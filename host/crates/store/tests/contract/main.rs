@@ -4,6 +4,7 @@
 mod access;
 mod access_cache;
 mod accounts;
+mod alerts;
 mod api_keys;
 mod audit;
 mod audit_tampering;

@@ -1,0 +1,677 @@
+//! Alert rules: what executions and time do to them, and the incidents that come of it.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use vedette_core::{
+    AlertRuleId, Clock as _, ErrorClass, ExecutionId, ManualClock, Outcome, Projects, ScriptId,
+    Status,
+    alert::{Severity, rule::RuleDefinition, state::Phase},
+};
+use vedette_store::{
+    AlertRule, AlertTransition, ChangedIncident, CreatedRule, FinishedSlot, HistoryFilter,
+    Incident, IncidentAction, IncidentDetail, IncidentEventKind, IncidentFilter, IncidentStage,
+    MAX_RULES, NewAlertRule, RuleContent, ScriptChange, Store, StoreError, UpdatedRule,
+    both_databases, testing::TestDatabase,
+};
+
+use crate::{
+    Owner, PAGE, at, by_hand, change, claim_at, clock, finished, on_each, owner, script, start,
+    success,
+};
+
+both_databases!(
+    a_rule_is_kept_read_changed_and_deleted,
+    a_script_has_so_many_rules,
+    failures_in_a_row_are_an_incident_until_successes_in_a_row,
+    what_says_nothing_about_the_target_does_not_count,
+    a_batch_that_comes_again_counts_once,
+    rules_of_one_script_share_an_incident,
+    who_is_looked_at_no_more_has_no_incident,
+    an_edited_rule_keeps_what_it_may,
+    people_acknowledge_comment_and_resolve,
+    silence_is_noticed_by_time,
+    incidents_are_filtered,
+);
+
+fn definition(value: Value) -> RuleDefinition {
+    RuleDefinition::read(&value).expect("it is a rule")
+}
+
+fn down() -> RuleDefinition {
+    definition(
+        json!({ "type": "status_change", "consecutive_failures": 3, "consecutive_successes": 2 }),
+    )
+}
+
+fn content(name: &str, definition: RuleDefinition) -> RuleContent {
+    RuleContent {
+        name: name.to_owned(),
+        definition,
+        severity: Severity::Warning,
+        is_enabled: true,
+    }
+}
+
+fn new_rule(owner: &Owner, script: ScriptId, content: RuleContent) -> NewAlertRule {
+    NewAlertRule {
+        id: AlertRuleId::generate(&clock()),
+        org_id: owner.org,
+        script_id: script,
+        content,
+        created_by: owner.user,
+        created_at: start(),
+    }
+}
+
+async fn rule(store: &Store, owner: &Owner, script: ScriptId, content: RuleContent) -> AlertRule {
+    let new = new_rule(owner, script, content);
+    match store.create_alert_rule(new).await.unwrap() {
+        CreatedRule::Done(rule) => rule,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure() -> Outcome {
+    let mut outcome = success();
+    outcome.status = Status::Failure;
+    outcome.message = Some("expected 200, got 503".to_owned());
+    outcome
+}
+
+fn error(class: ErrorClass) -> Outcome {
+    Outcome::error(class, "no verdict")
+}
+
+/// One script of ten seconds and its runs.
+struct Runs<'a> {
+    store: &'a Store,
+    owner: &'a Owner,
+    script: ScriptId,
+    clock: ManualClock,
+}
+
+impl<'a> Runs<'a> {
+    async fn new(store: &'a Store, owner: &'a Owner) -> Self {
+        let script = script(store, owner).await.id;
+        let clock = clock();
+        clock.advance(TimeDelta::seconds(5));
+        Self {
+            store,
+            owner,
+            script,
+            clock,
+        }
+    }
+
+    async fn finish(&self, outcome: Outcome) -> FinishedSlot {
+        self.clock.advance(TimeDelta::seconds(10));
+        let slots = self.store.claim_due(&claim_at(self.clock.now())).await;
+        let slots = slots.unwrap();
+        let slot = slots.iter().find(|slot| slot.script_id == self.script);
+        FinishedSlot {
+            // In the order of the slots.
+            execution_id: ExecutionId::generate(&self.clock),
+            ..finished(slot.expect("it is due"), outcome)
+        }
+    }
+
+    /// The next slot ends so.
+    async fn run(&self, outcome: Outcome) {
+        let done = self.finish(outcome).await;
+        self.store
+            .record_executions(&[done], &self.clock)
+            .await
+            .unwrap();
+    }
+
+    async fn incidents(&self) -> Vec<Incident> {
+        let filter = IncidentFilter::default();
+        let page = self
+            .store
+            .list_incidents(self.owner.org, &Projects::All, filter, PAGE);
+        page.await.unwrap().items
+    }
+
+    /// The one incident that there is, with its timeline.
+    async fn incident(&self) -> IncidentDetail {
+        let [incident] = self.incidents().await.try_into().expect("one incident");
+        let detail = self.store.get_incident(self.owner.org, incident.id).await;
+        let detail = detail.unwrap().expect("it is there");
+        assert_eq!(detail.incident, incident);
+        detail
+    }
+
+    async fn phase(&self, rule: &AlertRule) -> Option<Phase> {
+        let read = self.store.get_alert_rule(self.owner.org, rule.id).await;
+        read.unwrap().expect("it is there").phase
+    }
+
+    async fn transitions(&self) -> Vec<AlertTransition> {
+        let filter = HistoryFilter::default();
+        let page = self
+            .store
+            .list_alert_history(self.owner.org, &Projects::All, filter, PAGE);
+        let mut entries = page.await.unwrap().items;
+        entries.reverse();
+        entries.iter().map(|entry| entry.transition).collect()
+    }
+
+    async fn change(&self, action: IncidentAction) -> ChangedIncident {
+        self.clock.advance(TimeDelta::milliseconds(1));
+        let id = self.incidents().await[0].id;
+        let user = self.owner.user;
+        let changed = self
+            .store
+            .change_incident(self.owner.org, id, &action, user, &self.clock);
+        changed.await.unwrap()
+    }
+}
+
+fn kinds(detail: &IncidentDetail) -> Vec<IncidentEventKind> {
+    detail.events.iter().map(|event| event.kind).collect()
+}
+
+async fn a_rule_is_kept_read_changed_and_deleted(store: Store) {
+    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
+    let made = script(&store, &anna).await.id;
+    let one = rule(&store, &anna, made, content("down", down())).await;
+    assert_eq!(one.phase, Some(Phase::Ok));
+    let read = store.get_alert_rule(anna.org, one.id).await.unwrap();
+    assert_eq!(read.as_ref(), Some(&one));
+    let listed = store.list_alert_rules(anna.org, made, PAGE).await.unwrap();
+    assert_eq!(listed.items, [one.clone()]);
+
+    // Nothing of it is there for others.
+    assert_eq!(store.get_alert_rule(bert.org, one.id).await.unwrap(), None);
+    let listed = store.list_alert_rules(bert.org, made, PAGE).await.unwrap();
+    assert_eq!(listed.items, []);
+    let foreign = store.create_alert_rule(new_rule(&bert, made, content("mine", down())));
+    assert!(matches!(foreign.await, Ok(CreatedRule::NoScript)));
+    let change = content("theirs", down());
+    let foreign = store.update_alert_rule(bert.org, one.id, change, start(), None);
+    assert!(matches!(foreign.await, Ok(UpdatedRule::NotFound)));
+    assert!(
+        !store
+            .delete_alert_rule(bert.org, one.id, start())
+            .await
+            .unwrap()
+    );
+
+    let again = store.create_alert_rule(new_rule(&anna, made, content("down", down())));
+    assert!(matches!(
+        again.await,
+        Err(StoreError::Conflict { field: "name" })
+    ));
+    let change = RuleContent {
+        severity: Severity::Critical,
+        is_enabled: false,
+        ..content(
+            "renamed",
+            definition(json!({ "type": "error", "consecutive": 5 })),
+        )
+    };
+    let later = start() + TimeDelta::seconds(9);
+    let stale = store.update_alert_rule(anna.org, one.id, change.clone(), later, Some(7));
+    assert!(matches!(stale.await, Ok(UpdatedRule::Stale)));
+    let changed = store.update_alert_rule(anna.org, one.id, change.clone(), later, Some(1));
+    let Ok(UpdatedRule::Done(changed)) = changed.await else {
+        panic!("it is changed")
+    };
+    assert_eq!(
+        (&changed.content, changed.phase, changed.revision),
+        (&change, None, 2)
+    );
+    let read = store.get_alert_rule(anna.org, one.id).await.unwrap();
+    assert_eq!(read, Some(changed));
+    assert!(
+        store
+            .delete_alert_rule(anna.org, one.id, later)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .delete_alert_rule(anna.org, one.id, later)
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.get_alert_rule(anna.org, one.id).await.unwrap(), None);
+}
+
+async fn a_script_has_so_many_rules(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let made = script(&store, &anna).await.id;
+    for number in 0..MAX_RULES {
+        rule(&store, &anna, made, content(&number.to_string(), down())).await;
+    }
+    let one_more = store.create_alert_rule(new_rule(&anna, made, content("more", down())));
+    assert!(matches!(one_more.await, Ok(CreatedRule::TooMany)));
+}
+
+async fn failures_in_a_row_are_an_incident_until_successes_in_a_row(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let down = rule(&store, &anna, runs.script, content("down", down())).await;
+    for outcome in [
+        success(),
+        failure(),
+        failure(),
+        success(),
+        failure(),
+        failure(),
+    ] {
+        runs.run(outcome).await;
+    }
+    assert_eq!(runs.phase(&down).await, Some(Phase::Pending { count: 2 }));
+    assert!(runs.incidents().await.is_empty());
+    runs.run(failure()).await;
+    assert_eq!(runs.phase(&down).await, Some(Phase::Firing));
+    let detail = runs.incident().await;
+    let incident = &detail.incident;
+    assert_eq!(
+        (incident.stage(), incident.severity),
+        (IncidentStage::Open, Severity::Warning)
+    );
+    // The slot of the seventh run.
+    assert_eq!(incident.opened_at, at("2026-11-24T12:01:10Z"));
+    assert_eq!(
+        kinds(&detail),
+        [IncidentEventKind::Opened, IncidentEventKind::RuleFired]
+    );
+
+    // What somebody wants to know at three in the morning.
+    let rows = store.list_executions(anna.org, runs.script, PAGE).await;
+    let mut rows = rows.unwrap().items;
+    rows.sort_by_key(|row| row.scheduled_at);
+    let evidence = &incident.evidence;
+    assert_eq!(evidence["message"], "expected 200, got 503");
+    assert_eq!(evidence["execution_id"], json!(rows[6].id));
+    assert_eq!(evidence["last_good_execution_id"], json!(rows[3].id));
+    assert_eq!(evidence["first_bad_execution_id"], json!(rows[4].id));
+
+    for outcome in [failure(), success(), failure(), success()] {
+        runs.run(outcome).await;
+        assert_eq!(runs.incident().await.incident.stage(), IncidentStage::Open);
+    }
+    runs.run(success()).await;
+    let detail = runs.incident().await;
+    assert_eq!(detail.incident.stage(), IncidentStage::Resolved);
+    assert_eq!(detail.incident.resolution.as_deref(), Some("recovered"));
+    assert_eq!(kinds(&detail).last(), Some(&IncidentEventKind::Resolved));
+    assert_eq!(
+        runs.transitions().await,
+        [AlertTransition::Fired, AlertTransition::Recovered]
+    );
+
+    // The next one is another one.
+    for _ in 0..3 {
+        runs.run(failure()).await;
+    }
+    assert_eq!(runs.incidents().await.len(), 2);
+}
+
+async fn what_says_nothing_about_the_target_does_not_count(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let down = rule(&store, &anna, runs.script, content("down", down())).await;
+    for outcome in [
+        failure(),
+        error(ErrorClass::PlatformError),
+        failure(),
+        error(ErrorClass::QuotaExceeded),
+        error(ErrorClass::ScriptError),
+    ] {
+        runs.run(outcome).await;
+    }
+    // A slot that was missed in between, too.
+    runs.clock.advance(TimeDelta::seconds(30));
+    assert_eq!(runs.phase(&down).await, Some(Phase::Pending { count: 2 }));
+    runs.run(failure()).await;
+    assert_eq!(runs.phase(&down).await, Some(Phase::Firing));
+    runs.run(error(ErrorClass::PlatformError)).await;
+    runs.run(success()).await;
+    runs.run(error(ErrorClass::PlatformError)).await;
+    assert_eq!(runs.incident().await.incident.stage(), IncidentStage::Open);
+    runs.run(success()).await;
+    assert_eq!(
+        runs.incident().await.incident.stage(),
+        IncidentStage::Resolved
+    );
+}
+
+async fn a_batch_that_comes_again_counts_once(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let down = rule(&store, &anna, runs.script, content("down", down())).await;
+    let done = runs.finish(failure()).await;
+    for _ in 0..3 {
+        store
+            .record_executions(std::slice::from_ref(&done), &runs.clock)
+            .await
+            .unwrap();
+    }
+    assert_eq!(runs.phase(&down).await, Some(Phase::Pending { count: 1 }));
+}
+
+async fn rules_of_one_script_share_an_incident(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let broken = RuleContent {
+        severity: Severity::Critical,
+        ..content(
+            "broken",
+            definition(json!({ "type": "error", "consecutive": 1 })),
+        )
+    };
+    rule(&store, &anna, runs.script, content("down", down())).await;
+    rule(&store, &anna, runs.script, broken).await;
+    for _ in 0..3 {
+        runs.run(failure()).await;
+    }
+    runs.run(error(ErrorClass::ScriptError)).await;
+    let detail = runs.incident().await;
+    assert_eq!(
+        detail.incident.severity,
+        Severity::Critical,
+        "as the worst of them"
+    );
+    runs.run(success()).await;
+    // The check is well again, the target not yet.
+    assert_eq!(runs.incident().await.incident.stage(), IncidentStage::Open);
+    runs.run(success()).await;
+    let detail = runs.incident().await;
+    use IncidentEventKind::{Opened, Resolved, RuleFired, RuleRecovered};
+    assert_eq!(
+        kinds(&detail),
+        [Opened, RuleFired, RuleFired, RuleRecovered, Resolved]
+    );
+    assert_eq!(runs.transitions().await.len(), 4);
+}
+
+async fn who_is_looked_at_no_more_has_no_incident(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let fire = async |runs: &Runs<'_>| {
+        for _ in 0..3 {
+            runs.run(failure()).await;
+        }
+    };
+    let of = async |runs: &Runs<'_>| {
+        let filter = IncidentFilter {
+            script: Some(runs.script),
+            stage: None,
+        };
+        let page = store
+            .list_incidents(anna.org, &Projects::All, filter, PAGE)
+            .await;
+        page.unwrap().items.remove(0)
+    };
+    // The script is paused, and begins anew after that.
+    let runs = Runs::new(&store, &anna).await;
+    let one = rule(&store, &anna, runs.script, content("down", down())).await;
+    fire(&runs).await;
+    let paused = ScriptChange {
+        is_enabled: false,
+        changed_at: runs.clock.now(),
+        ..change(&anna, runs.clock.now())
+    };
+    store
+        .update_script(anna.org, runs.script, paused.clone(), None)
+        .await
+        .unwrap();
+    let incident = of(&runs).await;
+    assert_eq!(incident.resolution.as_deref(), Some("script_paused"));
+    let resumed = ScriptChange {
+        is_enabled: true,
+        ..paused
+    };
+    store
+        .update_script(anna.org, runs.script, resumed, None)
+        .await
+        .unwrap();
+    runs.run(failure()).await;
+    assert_eq!(runs.phase(&one).await, Some(Phase::Pending { count: 1 }));
+    assert_eq!(runs.incidents().await.len(), 1);
+
+    // The rule is disabled, is another one, or is gone.
+    for case in 0..3 {
+        let runs = Runs::new(&store, &anna).await;
+        let one = rule(&store, &anna, runs.script, content("down", down())).await;
+        fire(&runs).await;
+        assert_eq!(of(&runs).await.stage(), IncidentStage::Open);
+        let now = runs.clock.now();
+        match case {
+            0 => {
+                let disabled = RuleContent {
+                    is_enabled: false,
+                    ..one.content
+                };
+                store
+                    .update_alert_rule(anna.org, one.id, disabled, now, None)
+                    .await
+                    .unwrap();
+            }
+            1 => {
+                let other = content("down", definition(json!({ "type": "error" })));
+                store
+                    .update_alert_rule(anna.org, one.id, other, now, None)
+                    .await
+                    .unwrap();
+            }
+            _ => assert!(
+                store
+                    .delete_alert_rule(anna.org, one.id, now)
+                    .await
+                    .unwrap()
+            ),
+        }
+        let incident = of(&runs).await;
+        assert_eq!(
+            incident.resolution.as_deref(),
+            Some("rule_removed"),
+            "{case}"
+        );
+    }
+}
+
+async fn an_edited_rule_keeps_what_it_may(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let one = rule(&store, &anna, runs.script, content("down", down())).await;
+    for _ in 0..3 {
+        runs.run(failure()).await;
+    }
+    let eased = definition(
+        json!({ "type": "status_change", "consecutive_failures": 5, "consecutive_successes": 1 }),
+    );
+    let eased = store.update_alert_rule(
+        anna.org,
+        one.id,
+        content("eased", eased),
+        runs.clock.now(),
+        None,
+    );
+    eased.await.unwrap();
+    assert_eq!(runs.phase(&one).await, Some(Phase::Firing));
+    assert_eq!(runs.incident().await.incident.stage(), IncidentStage::Open);
+    runs.run(success()).await;
+    assert_eq!(
+        runs.incident().await.incident.resolution.as_deref(),
+        Some("recovered")
+    );
+}
+
+async fn people_acknowledge_comment_and_resolve(store: Store) {
+    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
+    let runs = Runs::new(&store, &anna).await;
+    rule(&store, &anna, runs.script, content("down", down())).await;
+    for _ in 0..3 {
+        runs.run(failure()).await;
+    }
+    let id = runs.incident().await.incident.id;
+    let foreign = store.change_incident(
+        bert.org,
+        id,
+        &IncidentAction::Resolve,
+        bert.user,
+        &runs.clock,
+    );
+    assert!(matches!(foreign.await, Ok(ChangedIncident::NotFound)));
+    assert_eq!(store.get_incident(bert.org, id).await.unwrap(), None);
+
+    let ChangedIncident::Done(detail) = runs.change(IncidentAction::Acknowledge).await else {
+        panic!("it is acknowledged")
+    };
+    assert_eq!(detail.incident.stage(), IncidentStage::Acknowledged);
+    assert_eq!(detail.incident.acknowledged_by, Some(anna.user));
+    assert!(matches!(
+        runs.change(IncidentAction::Acknowledge).await,
+        ChangedIncident::NotNow
+    ));
+    let said = IncidentAction::Comment("the disk is full".to_owned());
+    let ChangedIncident::Done(detail) = runs.change(said.clone()).await else {
+        panic!("it is said")
+    };
+    let last = detail.events.last().unwrap();
+    assert_eq!(last.message.as_deref(), Some("the disk is full"));
+    assert_eq!(
+        (last.kind, last.user_id),
+        (IncidentEventKind::Comment, Some(anna.user))
+    );
+    let ChangedIncident::Done(detail) = runs.change(IncidentAction::Resolve).await else {
+        panic!("it is resolved")
+    };
+    assert_eq!(detail.incident.resolution.as_deref(), Some("person"));
+    assert_eq!(detail.incident.resolved_by, Some(anna.user));
+    assert!(matches!(
+        runs.change(IncidentAction::Resolve).await,
+        ChangedIncident::NotNow
+    ));
+    // What is over may be talked about.
+    assert!(matches!(runs.change(said).await, ChangedIncident::Done(_)));
+
+    // It goes on failing: nobody is told again before it was well.
+    runs.run(failure()).await;
+    assert_eq!(runs.incidents().await.len(), 1);
+    for outcome in [success(), success(), failure(), failure(), failure()] {
+        runs.run(outcome).await;
+    }
+    assert_eq!(runs.incidents().await.len(), 2);
+}
+
+async fn silence_is_noticed_by_time(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let silent = definition(json!({ "type": "no_data", "intervals": 3 }));
+    let one = rule(&store, &anna, runs.script, content("silent", silent)).await;
+    runs.run(success()).await;
+    assert_eq!(
+        store.tick_alerts(&runs.clock).await.unwrap(),
+        0,
+        "nothing is due"
+    );
+    // Three slots of ten seconds, and the time that a run may take.
+    runs.clock.advance(TimeDelta::seconds(110));
+    assert_eq!(store.tick_alerts(&runs.clock).await.unwrap(), 0);
+    runs.clock.advance(TimeDelta::seconds(10));
+    assert_eq!(store.tick_alerts(&runs.clock).await.unwrap(), 1);
+    assert_eq!(
+        store.tick_alerts(&runs.clock).await.unwrap(),
+        0,
+        "each thing once"
+    );
+    assert_eq!(runs.phase(&one).await, Some(Phase::Firing));
+    let detail = runs.incident().await;
+    assert_eq!(detail.incident.opened_at, runs.clock.now());
+    runs.run(success()).await;
+    assert_eq!(
+        runs.incident().await.incident.resolution.as_deref(),
+        Some("recovered")
+    );
+}
+
+async fn incidents_are_filtered(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let other = script(&store, &anna).await.id;
+    rule(&store, &anna, runs.script, content("down", down())).await;
+    for _ in 0..3 {
+        runs.run(failure()).await;
+    }
+    let count = async |projects: &Projects, script, stage| {
+        let filter = IncidentFilter { script, stage };
+        let page = store.list_incidents(anna.org, projects, filter, PAGE).await;
+        page.unwrap().items.len()
+    };
+    use IncidentStage::{Acknowledged, Open, Resolved};
+    assert_eq!(
+        count(&Projects::All, Some(runs.script), Some(Open)).await,
+        1
+    );
+    assert_eq!(count(&Projects::All, Some(other), None).await, 0);
+    for stage in [Acknowledged, Resolved] {
+        assert_eq!(count(&Projects::All, None, Some(stage)).await, 0);
+    }
+    let only = |project| Projects::Only(vec![project]);
+    assert_eq!(count(&only(anna.project), None, None).await, 1);
+    let unknown = vedette_core::ProjectId::generate(&clock());
+    assert_eq!(count(&only(unknown), None, None).await, 0);
+    assert_eq!(count(&Projects::Only(Vec::new()), None, None).await, 0);
+
+    let history = async |filter: HistoryFilter| {
+        let projects = only(anna.project);
+        let page = store.list_alert_history(anna.org, &projects, filter, PAGE);
+        page.await.unwrap().items.len()
+    };
+    let at = at("2026-11-24T12:00:30Z");
+    let all = HistoryFilter::default();
+    assert_eq!(history(all).await, 1);
+    assert_eq!(
+        history(HistoryFilter {
+            from: Some(at),
+            ..all
+        })
+        .await,
+        1
+    );
+    assert_eq!(
+        history(HistoryFilter {
+            until: Some(at),
+            ..all
+        })
+        .await,
+        0
+    );
+    assert_eq!(
+        history(HistoryFilter {
+            script: Some(other),
+            ..all
+        })
+        .await,
+        0
+    );
+}
+
+/// One row that is corrupt keeps nothing from being recorded, and begins anew.
+#[tokio::test]
+async fn what_does_not_read_begins_anew() {
+    on_each(async |database: &TestDatabase| {
+        let store = &database.store;
+        let anna = owner(store, "anna").await;
+        let runs = Runs::new(store, &anna).await;
+        let one = rule(store, &anna, runs.script, content("down", down())).await;
+        for _ in 0..3 {
+            runs.run(failure()).await;
+        }
+        by_hand(
+            database,
+            "UPDATE alert_rule_states SET state = '{\"v\": 99}'",
+        )
+        .await;
+        by_hand(database, "UPDATE incident_states SET state = 'nonsense'").await;
+        runs.run(failure()).await;
+        assert_eq!(runs.phase(&one).await, Some(Phase::Pending { count: 1 }));
+        let rows = store.list_executions(anna.org, runs.script, PAGE).await;
+        assert_eq!(rows.unwrap().items.len(), 4);
+    })
+    .await;
+}
