@@ -17,7 +17,7 @@ use vedette_core::{
 
 use crate::{
     Store, StoreError, Trigger,
-    alerts::{Cause, Changes, Executed, evidence_of, load_alerts, write_alerts},
+    alerts::{Executed, evidence_of, judge_executions},
     db::in_tx,
     executions::{ExecutionColumns, push_executions, push_logs},
     quotas::add_usage,
@@ -207,16 +207,8 @@ impl Store {
             let new = || batch.iter().filter(|new| inserted.contains(&new.execution_id.as_uuid()));
             add_usage!(D, tx, new().map(|new| (new.org_id, new.executed_at, &new.outcome)));
             let executed: Vec<Executed> = new().map(FinishedSlot::executed).collect();
-            let scripts: Vec<ScriptId> = executed.iter().map(|executed| executed.script).collect();
-            if !scripts.is_empty() {
-                let org = |script| org_of(batch, script);
-                let mut alerts = load_alerts!(D, tx, org, &scripts, now);
-                let mut changes = Changes::default();
-                for (alerts, executed) in alerts.iter_mut().zip(&executed) {
-                    alerts.observe(Cause::time(now, clock), executed, &mut changes);
-                }
-                write_alerts!(D, tx, changes);
-            }
+            let org = |script| org_of(batch, script);
+            judge_executions!(D, tx, org, executed, now, clock);
             for moves in plan.moves.chunks(INSERT_ROWS) {
                 let mut update = QueryBuilder::<D>::new("");
                 push_moves(&mut update, moves, ", lease_owner = NULL, leased_until = NULL");

@@ -314,6 +314,43 @@ macro_rules! insert_version {
     }};
 }
 
+/// Gives the slots of the schedule that is replaced their rows, and the script its next slot.
+macro_rules! reschedule {
+    ($D:ident, $tx:ident, $org:expr, $id:expr, $old:expr, $slot:expr, $change:expr) => {{
+        let passed = rows_of_passed($old, $slot, $change.changed_at);
+        for rows in passed.chunks(INSERT_ROWS) {
+            let mut insert = QueryBuilder::<$D>::new("");
+            push_executions(&mut insert, rows);
+            insert.build().persistent(false).execute(&mut *$tx).await?;
+        }
+        sqlx::query(COUNT_FROM)
+            .bind($change.changed_at)
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .bind(DEFAULT_LOCATION)
+            .execute(&mut *$tx)
+            .await?;
+        // A change may come late, after a slot of its time has run: none is taken twice.
+        let last: Option<(DateTime<Utc>,)> = sqlx::query_as(LAST_SLOT)
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .bind(DEFAULT_LOCATION)
+            .bind($change.changed_at)
+            .fetch_optional(&mut *$tx)
+            .await?;
+        let after = last.map_or($change.changed_at, |(last,)| last);
+        let first_slot = $change.first_slot($id, after)?;
+        sqlx::query(MOVE_SLOT)
+            .bind(first_slot)
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .bind(DEFAULT_LOCATION)
+            .bind($change.changed_at)
+            .execute(&mut *$tx)
+            .await?;
+    }};
+}
+
 impl Store {
     /// Makes a script, its first version and its slot.
     ///
@@ -510,37 +547,7 @@ impl Store {
                 pause_alerts!(D, tx, org, id, change.changed_at);
             }
             if reschedules(&old, &change) {
-                let passed = rows_of_passed(&old, slot.as_ref(), change.changed_at);
-                for rows in passed.chunks(INSERT_ROWS) {
-                    let mut insert = QueryBuilder::<D>::new("");
-                    push_executions(&mut insert, rows);
-                    insert.build().persistent(false).execute(&mut *tx).await?;
-                }
-                sqlx::query(COUNT_FROM)
-                    .bind(change.changed_at)
-                    .bind(org.as_uuid())
-                    .bind(id.as_uuid())
-                    .bind(DEFAULT_LOCATION)
-                    .execute(&mut *tx)
-                    .await?;
-                // A change may come late, after a slot of its time has run: none is taken twice.
-                let last: Option<(DateTime<Utc>,)> = sqlx::query_as(LAST_SLOT)
-                    .bind(org.as_uuid())
-                    .bind(id.as_uuid())
-                    .bind(DEFAULT_LOCATION)
-                    .bind(change.changed_at)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                let after = last.map_or(change.changed_at, |(last,)| last);
-                let first_slot = change.first_slot(id, after)?;
-                sqlx::query(MOVE_SLOT)
-                    .bind(first_slot)
-                    .bind(org.as_uuid())
-                    .bind(id.as_uuid())
-                    .bind(DEFAULT_LOCATION)
-                    .bind(change.changed_at)
-                    .execute(&mut *tx)
-                    .await?;
+                reschedule!(D, tx, org, id, &old, slot.as_ref(), &change);
             }
             let row: ScriptRow = sqlx::query_as(GET_SCRIPT)
                 .bind(org.as_uuid())

@@ -94,6 +94,7 @@ async fn attempt(source: &str, limits: &Limits, server: &Server) -> (Ending, Opt
         Err(error) => return (Ending::of_compilation(&error), None),
     };
     let inputs = RunInputs {
+        sealed: std::collections::BTreeMap::new(),
         secrets: std::collections::BTreeSet::new(),
         params: json!({ "base": server.url("") })
             .as_object()

@@ -234,6 +234,7 @@ impl Honest {
             sleep_until(due).await;
             found.late.push(due.elapsed());
             let inputs = vedette_sandbox::RunInputs {
+                sealed: std::collections::BTreeMap::new(),
                 secrets: std::collections::BTreeSet::new(),
                 params: serde_json::Map::from_iter([("base".to_owned(), server.url("").into())]),
                 env: std::iter::once(("NAME".to_owned(), "honest".to_owned())).collect(),

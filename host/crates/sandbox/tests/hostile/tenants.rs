@@ -41,6 +41,7 @@ async fn nothing_of_one_tenant_is_seen_by_the_next() {
     let writer = compile(&check(WRITER)).await.unwrap();
     let reader = compile(&check(READER)).await.unwrap();
     let inputs = |tenant: usize| RunInputs {
+        sealed: std::collections::BTreeMap::new(),
         secrets: std::collections::BTreeSet::new(),
         params: serde_json::Map::from_iter([("tenant".to_owned(), tenant.into())]),
         env: std::iter::once(("NAME".to_owned(), format!("value {tenant}"))).collect(),

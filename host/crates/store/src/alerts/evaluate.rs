@@ -294,7 +294,6 @@ impl ScriptAlerts {
 
     /// Takes an event to the incident.
     pub(crate) fn apply(&mut self, event: Event, cause: Cause<'_>, changes: &mut Changes) {
-        let stage = self.incident.stage();
         let (after, notice) = std::mem::take(&mut self.incident).apply(event);
         self.incident = after;
         changes
@@ -337,10 +336,7 @@ impl ScriptAlerts {
             Some(Notice::Update) => self.raise(open, at, changes),
             Some(Notice::Down) | None => {}
         }
-        debug_assert!(
-            self.open.is_some() == is_told(self.incident.stage()),
-            "{stage:?}"
-        );
+        debug_assert_eq!(self.open.is_some(), is_told(self.incident.stage()));
     }
 
     fn open(&mut self, at: DateTime<Utc>, cause: Cause<'_>, changes: &mut Changes) {

@@ -17,13 +17,13 @@ use vedette_core::{
     alert::{Severity, rule::RuleDefinition, state::Phase},
 };
 
-pub(crate) use evaluate::{Cause, Changes, Executed, evidence_of};
+pub(crate) use evaluate::{Changes, Executed, evidence_of};
 pub use history::{AlertTransition, HistoryEntry, HistoryFilter};
 pub use incidents::{
     ChangedIncident, Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind,
     IncidentFilter, IncidentStage,
 };
-pub(crate) use write::{load_alerts, pause_alerts, write_alerts};
+pub(crate) use write::{judge_executions, load_alerts, pause_alerts, write_alerts};
 
 /// Most rules of a script: each is looked at after each run.
 pub const MAX_RULES: u32 = 20;

@@ -342,6 +342,23 @@ macro_rules! write_alerts {
     }};
 }
 
+/// Takes executions, at most one of each script, to the rules of their scripts, which are locked.
+macro_rules! judge_executions {
+    ($D:ident, $tx:ident, $org:expr, $executed:expr, $now:expr, $clock:expr) => {{
+        use $crate::alerts::evaluate::{Cause, Changes};
+        let executed: Vec<$crate::alerts::Executed> = $executed;
+        let scripts: Vec<_> = executed.iter().map(|executed| executed.script).collect();
+        if !scripts.is_empty() {
+            let mut alerts = $crate::alerts::load_alerts!($D, $tx, $org, &scripts, $now);
+            let mut changes = Changes::default();
+            for (alerts, executed) in alerts.iter_mut().zip(&executed) {
+                alerts.observe(Cause::time($now, $clock), executed, &mut changes);
+            }
+            $crate::alerts::write_alerts!($D, $tx, changes);
+        }
+    }};
+}
+
 /// Ends the incident of a script that is locked and that nobody looks at any more, and forgets where its rules
 /// stood.
 macro_rules! pause_alerts {
@@ -366,4 +383,4 @@ macro_rules! pause_alerts {
     }};
 }
 
-pub(crate) use {load_alerts, pause_alerts, write_alerts};
+pub(crate) use {judge_executions, load_alerts, pause_alerts, write_alerts};

@@ -33,13 +33,13 @@ both_databases!(
     incidents_are_filtered,
 );
 
-fn definition(value: Value) -> RuleDefinition {
-    RuleDefinition::read(&value).expect("it is a rule")
+fn definition(value: &Value) -> RuleDefinition {
+    RuleDefinition::read(value).expect("it is a rule")
 }
 
 fn down() -> RuleDefinition {
     definition(
-        json!({ "type": "status_change", "consecutive_failures": 3, "consecutive_successes": 2 }),
+        &json!({ "type": "status_change", "consecutive_failures": 3, "consecutive_successes": 2 }),
     )
 }
 
@@ -179,7 +179,7 @@ async fn a_rule_is_kept_read_changed_and_deleted(store: Store) {
     let read = store.get_alert_rule(anna.org, one.id).await.unwrap();
     assert_eq!(read.as_ref(), Some(&one));
     let listed = store.list_alert_rules(anna.org, made, PAGE).await.unwrap();
-    assert_eq!(listed.items, [one.clone()]);
+    assert_eq!(listed.items, std::slice::from_ref(&one));
 
     // Nothing of it is there for others.
     assert_eq!(store.get_alert_rule(bert.org, one.id).await.unwrap(), None);
@@ -207,7 +207,7 @@ async fn a_rule_is_kept_read_changed_and_deleted(store: Store) {
         is_enabled: false,
         ..content(
             "renamed",
-            definition(json!({ "type": "error", "consecutive": 5 })),
+            definition(&json!({ "type": "error", "consecutive": 5 })),
         )
     };
     let later = start() + TimeDelta::seconds(9);
@@ -360,7 +360,7 @@ async fn rules_of_one_script_share_an_incident(store: Store) {
         severity: Severity::Critical,
         ..content(
             "broken",
-            definition(json!({ "type": "error", "consecutive": 1 })),
+            definition(&json!({ "type": "error", "consecutive": 1 })),
         )
     };
     rule(&store, &anna, runs.script, content("down", down())).await;
@@ -380,10 +380,15 @@ async fn rules_of_one_script_share_an_incident(store: Store) {
     assert_eq!(runs.incident().await.incident.stage(), IncidentStage::Open);
     runs.run(success()).await;
     let detail = runs.incident().await;
-    use IncidentEventKind::{Opened, Resolved, RuleFired, RuleRecovered};
     assert_eq!(
         kinds(&detail),
-        [Opened, RuleFired, RuleFired, RuleRecovered, Resolved]
+        [
+            IncidentEventKind::Opened,
+            IncidentEventKind::RuleFired,
+            IncidentEventKind::RuleFired,
+            IncidentEventKind::RuleRecovered,
+            IncidentEventKind::Resolved
+        ]
     );
     assert_eq!(runs.transitions().await.len(), 4);
 }
@@ -451,7 +456,7 @@ async fn who_is_looked_at_no_more_has_no_incident(store: Store) {
                     .unwrap();
             }
             1 => {
-                let other = content("down", definition(json!({ "type": "error" })));
+                let other = content("down", definition(&json!({ "type": "error" })));
                 store
                     .update_alert_rule(anna.org, one.id, other, now, None)
                     .await
@@ -481,7 +486,7 @@ async fn an_edited_rule_keeps_what_it_may(store: Store) {
         runs.run(failure()).await;
     }
     let eased = definition(
-        json!({ "type": "status_change", "consecutive_failures": 5, "consecutive_successes": 1 }),
+        &json!({ "type": "status_change", "consecutive_failures": 5, "consecutive_successes": 1 }),
     );
     let eased = store.update_alert_rule(
         anna.org,
@@ -561,7 +566,7 @@ async fn people_acknowledge_comment_and_resolve(store: Store) {
 async fn silence_is_noticed_by_time(store: Store) {
     let anna = owner(&store, "anna").await;
     let runs = Runs::new(&store, &anna).await;
-    let silent = definition(json!({ "type": "no_data", "intervals": 3 }));
+    let silent = definition(&json!({ "type": "no_data", "intervals": 3 }));
     let one = rule(&store, &anna, runs.script, content("silent", silent)).await;
     runs.run(success()).await;
     assert_eq!(
@@ -602,13 +607,12 @@ async fn incidents_are_filtered(store: Store) {
         let page = store.list_incidents(anna.org, projects, filter, PAGE).await;
         page.unwrap().items.len()
     };
-    use IncidentStage::{Acknowledged, Open, Resolved};
     assert_eq!(
-        count(&Projects::All, Some(runs.script), Some(Open)).await,
+        count(&Projects::All, Some(runs.script), Some(IncidentStage::Open)).await,
         1
     );
     assert_eq!(count(&Projects::All, Some(other), None).await, 0);
-    for stage in [Acknowledged, Resolved] {
+    for stage in [IncidentStage::Acknowledged, IncidentStage::Resolved] {
         assert_eq!(count(&Projects::All, None, Some(stage)).await, 0);
     }
     let only = |project| Projects::Only(vec![project]);

@@ -151,14 +151,14 @@ pub(crate) async fn all() -> Vec<Outcome> {
         "http://evil.example.com/?k=636f72726563742d686f7273652d62617474657279",
     ] {
         let case = run(&world, sends_to(location), |handle| {
-            get(&format!("http://api.example.com/?to=evil&k={handle}"))
+            get(format!("http://api.example.com/?to=evil&k={handle}"))
         })
         .await;
         assert_eq!(case.seen.len(), 1, "only the first host: {:?}", case.seen);
         assert!(is_denied(&case) && !leaks(&case), "{:?}", case.answer);
     }
     let case = run(&world, sends_to("http://evil.example.com/KEY/"), |handle| {
-        get(&format!("http://api.example.com/?k={handle}"))
+        get(format!("http://api.example.com/?k={handle}"))
     })
     .await;
     assert_eq!(case.seen.len(), 1);
