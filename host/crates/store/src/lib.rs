@@ -55,7 +55,7 @@ pub use accounts::{Login, NewUser, Registration, User};
 pub use alerts::{
     AlertRule, AlertTransition, ChangedIncident, CreatedRule, HistoryEntry, HistoryFilter,
     Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind, IncidentFilter,
-    IncidentStage, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
+    IncidentStage, MAX_RULES, NewAlertRule, Past, RuleContent, UpdatedRule,
 };
 pub use api_keys::{ApiKey, ApiKeyCreated, KeyCaller, NewApiKey};
 pub use audit::{

@@ -7,6 +7,7 @@
 pub(crate) mod evaluate;
 mod history;
 pub(crate) mod incidents;
+mod past;
 mod rules;
 mod ticks;
 pub(crate) mod write;
@@ -23,6 +24,7 @@ pub use incidents::{
     ChangedIncident, Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind,
     IncidentFilter, IncidentStage,
 };
+pub use past::Past;
 pub(crate) use write::{judge_executions, load_alerts, pause_alerts, write_alerts};
 
 /// Most rules of a script: each is looked at after each run.
@@ -106,6 +108,7 @@ pub(crate) fn all_sql() -> Vec<&'static str> {
     [
         history::ALL_SQL,
         incidents::ALL_SQL,
+        past::ALL_SQL,
         rules::ALL_SQL,
         ticks::ALL_SQL,
         write::ALL_SQL,

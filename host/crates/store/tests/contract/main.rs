@@ -22,6 +22,7 @@ mod leaving;
 mod oidc_logins;
 mod older_schema;
 mod passwords;
+mod past;
 mod profiles;
 mod quotas;
 mod races;
