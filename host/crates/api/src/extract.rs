@@ -10,6 +10,7 @@ use axum::{
     },
     http::{HeaderMap, header, request::Parts},
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 use vedette_core::Digest;
@@ -194,4 +195,36 @@ pub(crate) fn page_request(
     };
     let cursor = cursor.map(|text| Cursor::parse(&text)).transpose()?;
     Ok(PageRequest { limit, cursor })
+}
+
+/// An id in the query.
+pub(crate) fn query_id<T: FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, Problem> {
+    query_value(name, text, "a UUID")
+}
+
+/// A time in the query.
+pub(crate) fn query_time(
+    name: &str,
+    text: Option<String>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    let time: Option<DateTime<Utc>> =
+        query_value(name, text, "a time such as 2026-11-29T12:00:00Z (RFC 3339)")?;
+    // Others have no text of the usual length, by which databases compare.
+    let is_usual = |time: &DateTime<Utc>| (0..253_402_300_800).contains(&time.timestamp());
+    if time.as_ref().is_none_or(is_usual) {
+        Ok(time)
+    } else {
+        Err(Problem::bad_request(format!(
+            "`{name}` is a time of the years 1970 to 9999"
+        )))
+    }
+}
+
+fn query_value<T: FromStr>(
+    name: &str,
+    text: Option<String>,
+    what: &str,
+) -> Result<Option<T>, Problem> {
+    let parsed = text.map(|text| text.parse::<T>()).transpose();
+    parsed.map_err(|_| Problem::bad_request(format!("`{name}` is {what}")))
 }

@@ -1,19 +1,18 @@
 //! Which records a list is asked for.
 
-use std::str::FromStr;
-
 use axum::{
     extract::{FromRequestParts, Query},
     http::request::Parts,
 };
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use uuid::Uuid;
 use vedette_core::UserId;
 use vedette_store::{AuditFilter, PageRequest};
 
-use crate::{extract::page_request, problem::Problem};
+use crate::{
+    extract::{page_request, query_id, query_time},
+    problem::Problem,
+};
 
 /// Longest name of an action, or of a thing: a digest with its prefix.
 const MAX_TEXT: usize = 128;
@@ -60,31 +59,12 @@ impl<S: Send + Sync> FromRequestParts<S> for AuditQuery {
             })?;
         let filter = AuditFilter {
             action: text("action", raw.action)?,
-            actor: read::<Uuid>("actor_id", raw.actor_id, "a UUID")?.map(UserId::from_uuid),
+            actor: query_id::<UserId>("actor_id", raw.actor_id)?,
             target: text("target", raw.target)?,
-            since: time("since", raw.since)?,
-            until: time("until", raw.until)?,
+            since: query_time("since", raw.since)?,
+            until: query_time("until", raw.until)?,
         };
         Ok(Self(filter, page_request(raw.limit, raw.cursor)?))
-    }
-}
-
-fn read<T: FromStr>(name: &str, text: Option<String>, what: &str) -> Result<Option<T>, Problem> {
-    let parsed = text.map(|text| text.parse::<T>()).transpose();
-    parsed.map_err(|_| Problem::bad_request(format!("`{name}` is {what}")))
-}
-
-fn time(name: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Problem> {
-    let time: Option<DateTime<Utc>> =
-        read(name, text, "a time such as 2026-11-29T12:00:00Z (RFC 3339)")?;
-    // Others have no text of the usual length, by which databases compare.
-    let is_usual = |time: &DateTime<Utc>| (0..253_402_300_800).contains(&time.timestamp());
-    if time.as_ref().is_none_or(is_usual) {
-        Ok(time)
-    } else {
-        Err(Problem::bad_request(format!(
-            "`{name}` is a time of the years 1970 to 9999"
-        )))
     }
 }
 
