@@ -214,6 +214,7 @@ pub(crate) mod need {
         RoleRead
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
-        ComponentKeyRead ComponentKeyManage VariableRead VariableManage AuditRead
+        ComponentKeyRead ComponentKeyManage VariableRead VariableManage AlertRead AlertManage
+        IncidentManage AuditRead
     }
 }

@@ -190,6 +190,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "in-use", "In use", detail)
     }
 
+    /// 409: it is not in a state for that.
+    pub(crate) fn not_now(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "not-now", "Not now", detail)
+    }
+
     /// 409: the installation would be left to itself.
     pub(crate) fn last_administrator() -> Self {
         let detail = "this is the last administrator who can sign in; make another one first";

@@ -12,6 +12,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .merge(organizations())
         .merge(scripts())
         .merge(variables())
+        .merge(alerts())
         .merge(audit())
         .merge(components())
 }
@@ -162,6 +163,28 @@ fn variables() -> OpenApiRouter<ApiState> {
             v1::variables::update::update_variable,
             v1::variables::delete::delete_variable
         ))
+}
+
+/// Alert rules, and what comes of them.
+fn alerts() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            v1::alert_rules::list::list_alert_rules,
+            v1::alert_rules::create::create_alert_rule
+        ))
+        .routes(routes!(v1::alert_rules::dry_run::dry_run_alert_rule))
+        .routes(routes!(v1::alert_rules::schema::get_alert_rule_schema))
+        .routes(routes!(
+            v1::alert_rules::get::get_alert_rule,
+            v1::alert_rules::update::update_alert_rule,
+            v1::alert_rules::delete::delete_alert_rule
+        ))
+        .routes(routes!(v1::incidents::list::list_incidents))
+        .routes(routes!(v1::incidents::get::get_incident))
+        .routes(routes!(v1::incidents::acknowledge::acknowledge_incident))
+        .routes(routes!(v1::incidents::resolve::resolve_incident))
+        .routes(routes!(v1::incidents::comment::comment_on_incident))
+        .routes(routes!(v1::alert_history::list::list_alert_history))
 }
 
 /// Uploaded components.

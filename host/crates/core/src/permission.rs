@@ -56,6 +56,9 @@ permissions! {
     #[project] ExecutionRead = "execution:read", "See executions, their logs and recordings";
     #[project] VariableRead = "variable:read", "See variables; what is encrypted stays unseen";
     #[project] VariableManage = "variable:manage", "Make, change and delete variables";
+    #[project] AlertRead = "alert:read", "See alert rules, and incidents with what was seen in them";
+    #[project] AlertManage = "alert:manage", "Make, change and delete alert rules";
+    #[project] IncidentManage = "incident:manage", "Acknowledge and resolve incidents, and comment on them";
     ComponentRead = "component:read", "See the uploaded components";
     ComponentCreate = "component:create", "Upload components";
     ComponentDelete = "component:delete", "Delete components";
@@ -188,6 +191,8 @@ impl BuiltInRole {
             | P::ScriptDelete
             | P::ScriptRun
             | P::VariableManage
+            | P::AlertManage
+            | P::IncidentManage
             | P::ComponentCreate
             | P::ComponentDelete => self != Self::Viewer,
             P::OrganizationRead
@@ -197,6 +202,7 @@ impl BuiltInRole {
             | P::ScriptRead
             | P::ExecutionRead
             | P::VariableRead
+            | P::AlertRead
             | P::ComponentRead
             | P::ComponentKeyRead => true,
         }

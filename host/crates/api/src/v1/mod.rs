@@ -1,5 +1,7 @@
 //! `/api/v1`, one folder a noun.
 
+pub(crate) mod alert_history;
+pub(crate) mod alert_rules;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod auth;
@@ -8,6 +10,7 @@ pub(crate) mod component_keys;
 pub(crate) mod component_policy;
 pub(crate) mod components;
 pub(crate) mod executions;
+pub(crate) mod incidents;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod organizations;

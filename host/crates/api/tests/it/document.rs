@@ -80,6 +80,19 @@ const PROMISED: &[(&str, &str)] = &[
     ("get", "/api/v1/variables/{variable_id}"),
     ("put", "/api/v1/variables/{variable_id}"),
     ("delete", "/api/v1/variables/{variable_id}"),
+    ("post", "/api/v1/scripts/{script_id}/alert-rules"),
+    ("get", "/api/v1/scripts/{script_id}/alert-rules"),
+    ("post", "/api/v1/scripts/{script_id}/alert-rules/dry-run"),
+    ("get", "/api/v1/alert-rules/schema"),
+    ("get", "/api/v1/alert-rules/{rule_id}"),
+    ("put", "/api/v1/alert-rules/{rule_id}"),
+    ("delete", "/api/v1/alert-rules/{rule_id}"),
+    ("get", "/api/v1/incidents"),
+    ("get", "/api/v1/incidents/{incident_id}"),
+    ("post", "/api/v1/incidents/{incident_id}/acknowledge"),
+    ("post", "/api/v1/incidents/{incident_id}/resolve"),
+    ("post", "/api/v1/incidents/{incident_id}/comments"),
+    ("get", "/api/v1/alerts/history"),
 ];
 
 const SOME_ID: &str = "018f3b3e-0000-7000-8000-000000000000";
@@ -200,6 +213,8 @@ fn every_operation_says_what_can_go_wrong() {
             "/api/v1/scripts/{script_id}/run",
             "/api/v1/organizations/{organization_id}/restore",
             "/api/v1/admin/users/{user_id}/password-reset",
+            "/api/v1/incidents/{incident_id}/acknowledge",
+            "/api/v1/incidents/{incident_id}/resolve",
         ]
         .contains(&path.as_str());
         for status in ["413", "422"] {

@@ -2,10 +2,11 @@
 //! by everybody who has no business with it, with a live, a deleted, a random and a malformed id.
 
 use serde_json::{Value, json};
-use vedette_core::{Clock as _, IdentityId, SessionId};
+use vedette_core::{Clock as _, IdentityId, SessionId, Status};
 use vedette_store::{Identity, IdentityLogin, IdentitySignedIn};
 
 use crate::{
+    alerting::rule_body,
     components::{ABSENT, digest, good},
     world::{Account, Answer, World, script_body},
 };
@@ -24,6 +25,8 @@ struct Things {
     component_key: String,
     component: String,
     variable: String,
+    rule: String,
+    incident: String,
     session: String,
     organization: String,
     identity: String,
@@ -74,6 +77,9 @@ impl Things {
         let member = world
             .invited(owner, &name, json!({ "role_id": viewer }))
             .await;
+        let alert_rule = world.rule(owner, &script, json!({})).await;
+        world.slot(&script, Status::Failure).await;
+        let incident = world.incident(owner, &script).await;
         let me = world.get(owner, "/api/v1/users/me").await.json();
         let sessions = world.get(owner, "/api/v1/users/me/sessions").await.json();
         Self {
@@ -86,6 +92,8 @@ impl Things {
             component_key: id(&post("/api/v1/component-keys", component_key).await),
             component: digest(world, owner, good(number)).await,
             variable: id(&post(&format!("/api/v1/variables?script_id={script}"), variable).await),
+            rule: alert_rule.rsplit('/').next().unwrap().to_owned(),
+            incident,
             session: sessions["items"][0]["id"].as_str().unwrap().to_owned(),
             organization: me["organization_id"].as_str().unwrap().to_owned(),
             identity: identity(world, owner, &name).await,
@@ -97,6 +105,8 @@ impl Things {
     async fn delete(&self, world: &World, owner: &Account) {
         for path in [
             format!("variables/{}", self.variable),
+            format!("alert-rules/{}", self.rule),
+            // Its executions and its incident go with it.
             format!("scripts/{}", self.script),
             format!("projects/{}", self.project),
             format!("roles/{}", self.role),
@@ -127,6 +137,8 @@ impl Things {
             ("key_id", Some("component-keys")) => &self.component_key,
             ("digest", _) => &self.component,
             ("variable_id", _) => &self.variable,
+            ("rule_id", _) => &self.rule,
+            ("incident_id", _) => &self.incident,
             ("session_id", _) => &self.session,
             ("organization_id", _) => &self.organization,
             ("identity_id", _) => &self.identity,
@@ -139,6 +151,9 @@ impl Things {
 fn body(operation: &str, own_role: &Value) -> Option<Value> {
     Some(match operation {
         "update_script" => script_body(&json!({})),
+        "create_alert_rule" | "update_alert_rule" => rule_body(&json!({ "name": "stolen" })),
+        "dry_run_alert_rule" => json!({ "rule_definition": { "type": "status_change" } }),
+        "comment_on_incident" => json!({ "message": "stolen" }),
         "update_variable" => json!({ "value": "stolen" }),
         "update_member" => json!({ "roles": [{ "role_id": own_role }] }),
         "update_role" => json!({ "name": "stolen", "permissions": ["script:read"] }),

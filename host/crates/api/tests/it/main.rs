@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 mod accounts;
+mod alert_rules;
+mod alerting;
 mod api_keys;
 mod audit;
 mod blocked_components;
@@ -16,6 +18,7 @@ mod hostile;
 mod http;
 mod identities;
 mod idp;
+mod incidents;
 mod isolation;
 mod mail;
 mod matrix;

@@ -168,6 +168,11 @@ impl World {
             assert!(records.is_empty(), "{path}: {records:?}");
             return;
         }
+        // Only asked what would have been.
+        if path.ends_with("/dry-run") {
+            assert!(records.is_empty(), "{path}: {records:?}");
+            return;
+        }
         // The same component once more.
         let is_no_change = path == "/api/v1/components" && answer.status == 200;
         assert!(

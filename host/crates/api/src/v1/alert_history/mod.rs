@@ -1,0 +1,3 @@
+//! When rules fired and recovered.
+
+pub(crate) mod list;

@@ -1,0 +1,65 @@
+//! What a user sends to make or to change a rule, and everything that can be wrong with it.
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use vedette_core::{
+    alert::{Severity, rule::RuleDefinition},
+    script,
+};
+use vedette_store::RuleContent;
+
+use crate::problem::{FieldError, Problem};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AlertRuleBody {
+    #[schema(example = "shop is down")]
+    name: String,
+    /// As `GET /api/v1/alert-rules/schema` says.
+    #[schema(value_type = Object,
+        example = json!({ "type": "status_change", "consecutive_failures": 3 }))]
+    rule_definition: Value,
+    /// `info`, `warning`, which is the default, or `critical`.
+    #[schema(pattern = "^(info|warning|critical)$", example = "critical")]
+    severity: Option<String>,
+    /// True by default.
+    is_enabled: Option<bool>,
+}
+
+impl AlertRuleBody {
+    /// Checks everything and reports all that is wrong together.
+    pub(super) fn check(self) -> Result<RuleContent, Problem> {
+        let mut errors: Vec<FieldError> = Vec::new();
+        errors.extend(script::check_name(&self.name).err().map(Into::into));
+        let definition = RuleDefinition::read(&self.rule_definition)
+            .map_err(FieldError::from)
+            .and_then(with_rechecks_refused)
+            .map_err(|error| errors.push(error));
+        let severity = match self.severity.as_deref() {
+            None => Ok(Severity::Warning),
+            Some(text) => text.parse::<Severity>().map_err(|_| {
+                let detail = "give `info`, `warning` or `critical`";
+                errors.push(FieldError::new("/severity", detail));
+            }),
+        };
+        match (definition, severity) {
+            (Ok(definition), Ok(severity)) if errors.is_empty() => Ok(RuleContent {
+                name: self.name,
+                definition,
+                severity,
+                is_enabled: self.is_enabled.unwrap_or(true),
+            }),
+            _ => Err(Problem::invalid(errors)),
+        }
+    }
+}
+
+/// Nothing runs a script again after a failure yet, and no part of a rule is ever ignored.
+fn with_rechecks_refused(definition: RuleDefinition) -> Result<RuleDefinition, FieldError> {
+    if let RuleDefinition::StatusChange { recheck: true, .. } = definition {
+        let detail = "running a script again after a failure is not offered yet; leave it out";
+        return Err(FieldError::new("/rule_definition/recheck", detail));
+    }
+    Ok(definition)
+}
