@@ -87,6 +87,10 @@ typed_ids! {
     IncidentEventId;
     /// A time at which a rule fired or recovered.
     AlertHistoryId;
+    /// Where notifications go.
+    ChannelId;
+    /// A notification: the same in all attempts to deliver it, so that a receiver knows a repetition.
+    NotificationId;
     /// A variable of an organization, a project or a script.
     VariableId;
 }

@@ -26,9 +26,9 @@ pub use component::{
     Capability, ComponentFacts, ComponentRefusal, ComponentState, Digest, DigestError, Producer,
 };
 pub use ids::{
-    AlertHistoryId, AlertRuleId, ApiKeyId, ComponentId, ComponentKeyId, ExecutionId, IdentityId,
-    IncidentEventId, IncidentId, InvitationId, OrgId, ProjectId, RoleId, ScriptId, ScriptVersionId,
-    SessionId, TemplateId, UserId, VariableId,
+    AlertHistoryId, AlertRuleId, ApiKeyId, ChannelId, ComponentId, ComponentKeyId, ExecutionId,
+    IdentityId, IncidentEventId, IncidentId, InvitationId, NotificationId, OrgId, ProjectId,
+    RoleId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId, VariableId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,

@@ -8,6 +8,7 @@ use vedette_core::{OrgId, ScriptId, slot::DEFAULT_LOCATION};
 
 use crate::{
     AuditAction, Store, StoreError,
+    alerts::pause_alerts,
     audit::{Event, audit},
     db::{in_tx, on_db},
     scripts::LOCK_SLOT,
@@ -72,7 +73,8 @@ impl Store {
 
     async fn hide_script(&self, org: OrgId, id: ScriptId) -> Result<bool, StoreError> {
         let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
-        Ok(in_tx!(self, tx => {
+        let at = self.author().at;
+        Ok(in_tx!(self, D, tx => {
             sqlx::query(AssertSqlSafe(lock_slot))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -85,6 +87,8 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             let before = json!({ "name": name });
+            // Whoever was told that it is down is told that nobody looks any more.
+            pause_alerts!(D, tx, org, id, at);
             let hidden = sqlx::query(HIDE_SCRIPT)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())

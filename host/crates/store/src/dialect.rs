@@ -60,4 +60,13 @@ impl Db {
             Self::Postgres(_) => "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
         }
     }
+
+    /// Makes those who claim notifications wait for each other, so that what each channel has is counted rightly.
+    pub(crate) fn lock_claims(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SELECT 1",
+            // Of the length of a transaction; the number is ours alone in this database.
+            Self::Postgres(_) => "SELECT 1 FROM pg_advisory_xact_lock(7031942016)",
+        }
+    }
 }

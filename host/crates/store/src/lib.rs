@@ -12,6 +12,7 @@ mod alerts;
 mod api_keys;
 mod audit;
 mod blocked_components;
+mod channels;
 mod component_blobs;
 mod component_keys;
 mod component_queue;
@@ -24,6 +25,8 @@ mod executions;
 mod identities;
 mod invitations;
 mod members;
+mod notifications;
+
 mod oidc_logins;
 mod organizations;
 mod overdue;
@@ -63,6 +66,10 @@ pub use audit::{
     Checkpoint, CheckpointKey, CheckpointKeyError, Tampering,
 };
 pub use blocked_components::BlockedComponent;
+pub use channels::{
+    Channel, ChannelChange, CreatedChannel, MAX_CHANNELS, NewChannel, OpenedChannel, SetChannels,
+    UpdatedChannel,
+};
 pub use component_blobs::{CHUNK_BYTES, NewChunk};
 pub use component_keys::{ComponentKey, NewComponentKey};
 pub use component_queue::{ClaimedComponent, CompiledComponent, ComponentUsage, FinishedComponent};
@@ -77,6 +84,11 @@ pub use identities::{
 };
 pub use invitations::{Invitation, Invited, NewInvitation};
 pub use members::{Grant, Member, MemberChange};
+pub use notifications::{
+    AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, MAX_CLAIMS_OF_CHANNEL,
+    NewNotification, NotificationDetail, NotificationFilter, NotificationStatus, Resent,
+    StoredNotification,
+};
 pub use oidc_logins::{NewOidcLogin, OidcLogin};
 pub use organizations::{NewOrganization, Organization};
 pub use page::{Cursor, MAX_LIMIT, Page, PageRequest};
@@ -109,6 +121,7 @@ pub fn all_sql() -> Vec<&'static str> {
         api_keys::ALL_SQL,
         &audit::all_sql(),
         blocked_components::ALL_SQL,
+        &channels::all_sql(),
         component_blobs::ALL_SQL,
         component_keys::ALL_SQL,
         component_queue::ALL_SQL,
@@ -118,6 +131,7 @@ pub fn all_sql() -> Vec<&'static str> {
         identities::ALL_SQL,
         invitations::ALL_SQL,
         members::ALL_SQL,
+        &notifications::all_sql(),
         oidc_logins::ALL_SQL,
         organizations::ALL_SQL,
         projects::ALL_SQL,

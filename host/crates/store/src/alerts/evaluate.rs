@@ -15,7 +15,10 @@ use vedette_core::{
     },
 };
 
-use super::{AlertTransition, IncidentEventKind};
+use super::{
+    AlertTransition, IncidentEventKind,
+    notices::{Down, NoticeRow, Tell, message_of_time},
+};
 
 /// Requests that evidence keeps, the last ones.
 const EVIDENCE_REQUESTS: usize = 10;
@@ -46,6 +49,7 @@ pub(crate) struct RuleInUse {
 pub(crate) struct OpenIncident {
     pub(crate) id: IncidentId,
     pub(crate) severity: Severity,
+    pub(crate) since: DateTime<Utc>,
 }
 
 /// An execution as it is recorded.
@@ -89,6 +93,8 @@ pub(crate) struct Changes {
     pub(crate) touched: Vec<TouchedRow>,
     pub(crate) events: Vec<EventRow>,
     pub(crate) history: Vec<HistoryRow>,
+    /// Who is to be told, in the order in which it happened.
+    pub(crate) notices: Vec<NoticeRow>,
 }
 
 impl Changes {
@@ -321,20 +327,33 @@ impl ScriptAlerts {
         }
         match notice {
             Some(Notice::Acknowledged) => {
+                self.tell(open.id, at, Tell::Acknowledged, cause, changes);
                 let what = Touch::Acknowledged(cause.user);
                 self.touch(open.id, what, at, changes);
                 let kind = IncidentEventKind::Acknowledged;
                 self.event(open.id, kind, None, at, cause, changes);
             }
             Some(Notice::Up(why)) => {
+                self.tell(open.id, at, Tell::Up(why), cause, changes);
                 let what = Touch::Resolved(why, cause.user);
                 self.touch(open.id, what, at, changes);
                 let kind = IncidentEventKind::Resolved;
                 self.event(open.id, kind, rule_of(event), at, cause, changes);
                 self.open = None;
             }
-            Some(Notice::Update) => self.raise(open, at, changes),
-            Some(Notice::Down) | None => {}
+            Some(Notice::Update) => {
+                self.raise(open, at, changes);
+                if let Event::RuleFired { rule, .. } = event {
+                    self.tell_down(&[rule], rule, at, cause, changes);
+                }
+            }
+            Some(Notice::Down) => {
+                let rules: Vec<_> = self.incident.causes().iter().copied().collect();
+                if let Some(rule) = rule_of(event) {
+                    self.tell_down(&rules, rule, at, cause, changes);
+                }
+            }
+            None => {}
         }
         debug_assert_eq!(self.open.is_some(), is_told(self.incident.stage()));
     }
@@ -343,6 +362,7 @@ impl ScriptAlerts {
         let open = OpenIncident {
             id: IncidentId::generate(cause.clock),
             severity: self.severity(),
+            since: at,
         };
         let evidence = cause.executed.map(|executed| executed.evidence.clone());
         changes.opened.push(OpenedRow {
@@ -356,6 +376,65 @@ impl ScriptAlerts {
         self.open = Some(open);
         let kind = IncidentEventKind::Opened;
         self.event(open.id, kind, None, at, cause, changes);
+    }
+
+    /// Tells the channels of `rules` that the incident goes on, because of `rule`. Rules that fire together tell
+    /// it once, by the name of the worst.
+    fn tell_down(
+        &self,
+        rules: &[AlertRuleId],
+        rule: AlertRuleId,
+        at: DateTime<Utc>,
+        cause: Cause<'_>,
+        changes: &mut Changes,
+    ) {
+        let Some(open) = self.open else { return };
+        let known = self.rules.iter().find(|known| known.id == rule);
+        let name = known.map(|known| known.name.clone());
+        let execution = cause.executed.map(|executed| executed.id);
+        let together = changes.notices.iter_mut().rev().find_map(|notice| {
+            let is_same = notice.incident == open.id && notice.execution == execution;
+            match &mut notice.what {
+                Tell::Down(down) if is_same => Some(down),
+                _ => None,
+            }
+        });
+        if let Some(down) = together {
+            down.rules.extend(rules);
+            if open.severity > down.severity {
+                (down.severity, down.rule) = (open.severity, name);
+            }
+            return;
+        }
+        let down = Down {
+            rules: rules.to_vec(),
+            rule: name,
+            severity: open.severity,
+            started_at: open.since,
+            message: known.map(|known| message_of_time(&known.definition)),
+        };
+        self.tell(open.id, at, Tell::Down(down), cause, changes);
+    }
+
+    fn tell(
+        &self,
+        incident: IncidentId,
+        at: DateTime<Utc>,
+        what: Tell,
+        cause: Cause<'_>,
+        changes: &mut Changes,
+    ) {
+        changes.notices.push(NoticeRow {
+            org: self.org,
+            script: self.script,
+            incident,
+            at,
+            now: cause.now,
+            execution: cause.executed.map(|executed| executed.id),
+            evidence: cause.executed.map(|executed| executed.evidence.clone()),
+            user: cause.user,
+            what,
+        });
     }
 
     /// The highest of the rules that fire.

@@ -120,14 +120,14 @@ impl From<HistoryRow> for HistoryEntry {
 
 /// What is asked of a list, as far as it is asked: a condition that is not there is no part of the text, because
 /// PostgreSQL wants to know the type of each place.
-pub(super) struct Conditions {
-    pub(super) sql: String,
+pub(crate) struct Conditions {
+    pub(crate) sql: String,
     places: usize,
 }
 
 impl Conditions {
     /// The next place is the one after this.
-    pub(super) const fn after(places: usize) -> Self {
+    pub(crate) const fn after(places: usize) -> Self {
         Self {
             sql: String::new(),
             places,
@@ -140,7 +140,7 @@ impl Conditions {
     }
 
     /// Asks it of a value, if there is one, which is to be bound next.
-    pub(super) fn add<T>(&mut self, condition: &str, value: Option<T>) -> Option<T> {
+    pub(crate) fn add<T>(&mut self, condition: &str, value: Option<T>) -> Option<T> {
         if value.is_some() {
             let place = self.place();
             self.sql = format!("{} AND {condition} ${place}", self.sql);
@@ -149,7 +149,7 @@ impl Conditions {
     }
 
     /// Asks that the script is in one of these projects, which are to be bound next. `None`: there is none.
-    pub(super) fn in_projects<'a>(&mut self, projects: &'a Projects) -> Option<&'a [ProjectId]> {
+    pub(crate) fn in_projects<'a>(&mut self, projects: &'a Projects) -> Option<&'a [ProjectId]> {
         match projects {
             Projects::All => Some(&[]),
             Projects::Only(projects) if projects.is_empty() => None,
@@ -179,7 +179,7 @@ macro_rules! bind_some {
     };
 }
 
-pub(super) use bind_some;
+pub(crate) use bind_some;
 
 impl Store {
     /// One page of when the rules of scripts in some projects fired and recovered, newest first.

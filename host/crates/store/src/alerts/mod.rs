@@ -7,6 +7,7 @@
 pub(crate) mod evaluate;
 mod history;
 pub(crate) mod incidents;
+pub(crate) mod notices;
 mod past;
 mod rules;
 mod ticks;
@@ -20,6 +21,7 @@ use vedette_core::{
 
 pub(crate) use evaluate::{Changes, Executed, evidence_of};
 pub use history::{AlertTransition, HistoryEntry, HistoryFilter};
+pub(crate) use history::{Conditions, bind_some};
 pub use incidents::{
     ChangedIncident, Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind,
     IncidentFilter, IncidentStage,
@@ -109,6 +111,7 @@ pub(crate) fn all_sql() -> Vec<&'static str> {
         history::ALL_SQL,
         incidents::ALL_SQL,
         past::ALL_SQL,
+        notices::ALL_SQL,
         rules::ALL_SQL,
         ticks::ALL_SQL,
         write::ALL_SQL,

@@ -29,10 +29,11 @@ pub(crate) const INSERT_HISTORY: &str = "INSERT INTO alert_history (id, org_id, 
     execution_id, transition, triggered_at, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 /// The last success and, after it, the first that was none; of the last executions only, because who never was
 /// well may have very many.
-pub(crate) const LAST_GOOD: &str = "SELECT id FROM (SELECT id, status FROM script_executions WHERE org_id = $1 \
-    AND script_id = $2 ORDER BY id DESC LIMIT 1000) AS latest WHERE status = 'success' ORDER BY id DESC LIMIT 1";
-pub(crate) const FIRST_BAD: &str = "SELECT id FROM (SELECT id, status FROM script_executions WHERE org_id = $1 \
-    AND script_id = $2 AND id > $3 ORDER BY id DESC LIMIT 1000) AS latest \
+pub(crate) const LAST_GOOD: &str = "SELECT id, executed_at FROM (SELECT id, executed_at, status \
+    FROM script_executions WHERE org_id = $1 AND script_id = $2 ORDER BY id DESC LIMIT 1000) AS latest \
+    WHERE status = 'success' ORDER BY id DESC LIMIT 1";
+pub(crate) const FIRST_BAD: &str = "SELECT id, executed_at FROM (SELECT id, executed_at, status \
+    FROM script_executions WHERE org_id = $1 AND script_id = $2 AND id > $3 ORDER BY id DESC LIMIT 1000) AS latest \
     WHERE status IN ('failure', 'timeout', 'error') ORDER BY id LIMIT 1";
 pub(crate) const FORGET_STATES: &str = "DELETE FROM alert_rule_states WHERE rule_id IN \
     (SELECT id FROM alert_rules WHERE org_id = $1 AND script_id = $2)";
@@ -73,6 +74,7 @@ pub(crate) struct IncidentRow {
     state: String,
     incident_id: Option<Uuid>,
     severity: Option<String>,
+    opened_at: Option<DateTime<Utc>>,
 }
 
 /// Asks for the enabled rules of scripts.
@@ -102,7 +104,8 @@ where
     Uuid: for<'q> Encode<'q, D> + Type<D>,
 {
     query.push(
-        "SELECT states.script_id, states.state, incidents.id AS incident_id, incidents.severity \
+        "SELECT states.script_id, states.state, incidents.id AS incident_id, incidents.severity, \
+         incidents.opened_at \
          FROM incident_states AS states LEFT JOIN incidents ON incidents.script_id = states.script_id \
          AND incidents.resolved_at IS NULL WHERE states.script_id IN (",
     );
@@ -154,6 +157,7 @@ pub(crate) fn gather(
         alerts.open = row.incident_id.map(|id| OpenIncident {
             id: IncidentId::from_uuid(id),
             severity: severity.unwrap_or(Severity::Warning),
+            since: row.opened_at.unwrap_or(now),
         });
     }
     for row in rules {
@@ -267,20 +271,11 @@ macro_rules! write_alerts {
                 .await?;
         }
         for opened in changes.opened {
-            let last_good: Option<uuid::Uuid> = sqlx::query_scalar(write::LAST_GOOD)
-                .bind(opened.org.as_uuid())
-                .bind(opened.script.as_uuid())
-                .fetch_optional(&mut *$tx)
-                .await?;
-            let first_bad: Option<uuid::Uuid> = sqlx::query_scalar(write::FIRST_BAD)
-                .bind(opened.org.as_uuid())
-                .bind(opened.script.as_uuid())
-                .bind(last_good.unwrap_or_default())
-                .fetch_optional(&mut *$tx)
-                .await?;
+            let (last_good, first_bad) =
+                $crate::alerts::notices::find_runs!($tx, opened.org, opened.script);
             let mut evidence = opened.evidence;
-            evidence["last_good_execution_id"] = serde_json::json!(last_good);
-            evidence["first_bad_execution_id"] = serde_json::json!(first_bad);
+            evidence["last_good_execution_id"] = serde_json::json!(last_good.map(|run| run.0));
+            evidence["first_bad_execution_id"] = serde_json::json!(first_bad.map(|run| run.0));
             sqlx::query(write::INSERT_INCIDENT)
                 .bind(opened.id.as_uuid())
                 .bind(opened.org.as_uuid())
@@ -339,6 +334,7 @@ macro_rules! write_alerts {
                 .execute(&mut *$tx)
                 .await?;
         }
+        $crate::alerts::notices::write_notices!($D, $tx, changes.notices);
     }};
 }
 

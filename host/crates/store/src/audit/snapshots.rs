@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 use vedette_core::{OwnQuotas, Permission, PermissionSet, Program, Quota};
 
 use crate::{
-    AlertRule, ApiKey, ComponentKey, Grant, Invitation, Member, Organization, Project, Role,
-    RoleContent, Script, User, Variable,
+    AlertRule, ApiKey, Channel, ComponentKey, Grant, Invitation, Member, Organization, Project,
+    Role, RoleContent, Script, User, Variable,
 };
 
 /// Something of which records show what it was, or is.
@@ -182,6 +182,20 @@ impl Snapshot for AlertRule {
             "rule_definition": self.content.definition.to_json(),
             "severity": self.content.severity,
             "is_enabled": self.content.is_enabled,
+        })
+    }
+}
+
+/// Of what is secret there is nothing; that it was changed shows in the revision.
+impl Snapshot for Channel {
+    fn snapshot(&self) -> Value {
+        json!({
+            "name": self.name,
+            "type": self.kind,
+            "config": self.config,
+            "is_enabled": self.is_enabled,
+            "disabled_reason": self.disabled_reason,
+            "revision": self.revision,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::{DataKey, Vault, VaultError, WrappedKey};
 use crate::{
     AuditAction, ChainId, Store, StoreError,
     audit::{Event, audit},
+    channels::EncryptedChannel,
     db::{in_tx, on_db},
     variables::EncryptedRow,
 };
@@ -41,11 +42,23 @@ const LIST_OUTDATED: &str = "SELECT variables.id, variables.project_id, variable
     ORDER BY variables.key_version LIMIT $3";
 const REENCRYPT: &str = "UPDATE variables SET ciphertext = $5, key_version = $6 \
     WHERE org_id = $1 AND id = $2 AND key_version = $3 AND revision = $4";
+const LIST_OUTDATED_CHANNELS: &str = "SELECT channels.id, channels.ciphertext, channels.revision, \
+    keys.org_id, keys.version, keys.master_key_id, keys.wrapped_key \
+    FROM notification_channels AS channels \
+    JOIN organization_keys AS keys ON keys.org_id = channels.org_id \
+    AND keys.version = channels.key_version \
+    WHERE channels.org_id = $1 AND channels.key_version < $2 \
+    ORDER BY channels.key_version LIMIT $3";
+const REENCRYPT_CHANNEL: &str = "UPDATE notification_channels SET ciphertext = $5, key_version = $6 \
+    WHERE org_id = $1 AND id = $2 AND key_version = $3 AND revision = $4";
 const LOCK_OUTDATED_KEYS: &str =
     "SELECT version FROM organization_keys WHERE org_id = $1 AND version < $2";
 const DELETE_UNUSED_KEYS: &str = "DELETE FROM organization_keys WHERE org_id = $1 AND version < $2 \
     AND NOT EXISTS (SELECT 1 FROM variables WHERE variables.org_id = organization_keys.org_id \
-    AND variables.key_version = organization_keys.version)";
+    AND variables.key_version = organization_keys.version) \
+    AND NOT EXISTS (SELECT 1 FROM notification_channels AS channels \
+    WHERE channels.org_id = organization_keys.org_id \
+    AND channels.key_version = organization_keys.version)";
 
 #[cfg(feature = "testing")]
 pub(crate) const ALL_SQL: &[&str] = &[
@@ -57,6 +70,8 @@ pub(crate) const ALL_SQL: &[&str] = &[
     HAS_ORGANIZATION,
     LIST_OUTDATED,
     REENCRYPT,
+    LIST_OUTDATED_CHANNELS,
+    REENCRYPT_CHANNEL,
     LOCK_OUTDATED_KEYS,
     DELETE_UNUSED_KEYS,
 ];
@@ -214,6 +229,9 @@ impl Store {
             while let Some(changed) = self.reencrypt_batch(org, version).await? {
                 reencrypted += changed;
             }
+            while let Some(changed) = self.reencrypt_channels(org, version).await? {
+                reencrypted += changed;
+            }
             // A secret that was being kept while the key came may have the old one still.
             if self.forget_outdated_keys(org, version).await? {
                 return Ok(Some(Rotated {
@@ -282,6 +300,46 @@ impl Store {
             for row in rows {
                 let ciphertext = row.reencrypt(&self.vault, &key)?;
                 changed += sqlx::query(REENCRYPT)
+                    .bind(org.as_uuid())
+                    .bind(row.id)
+                    .bind(row.key.version)
+                    .bind(row.revision)
+                    .bind(ciphertext)
+                    .bind(key.version())
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+            }
+            Some(changed)
+        }))
+    }
+
+    /// The same of channels.
+    async fn reencrypt_channels(
+        &self,
+        org: OrgId,
+        version: i64,
+    ) -> Result<Option<u64>, StoreError> {
+        let newest = format!("{NEWEST_KEY}{}", self.db.share_rows());
+        Ok(in_tx!(self, tx => {
+            let rows: Vec<EncryptedChannel> = sqlx::query_as(LIST_OUTDATED_CHANNELS)
+                .bind(org.as_uuid())
+                .bind(version)
+                .bind(i64::from(BATCH))
+                .fetch_all(&mut *tx)
+                .await?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            let row: KeyRow = sqlx::query_as(AssertSqlSafe(newest))
+                .bind(org.as_uuid())
+                .fetch_one(&mut *tx)
+                .await?;
+            let key = row.open(&self.vault)?;
+            let mut changed = 0;
+            for row in rows {
+                let ciphertext = row.reencrypt(&self.vault, &key)?;
+                changed += sqlx::query(REENCRYPT_CHANNEL)
                     .bind(org.as_uuid())
                     .bind(row.id)
                     .bind(row.key.version)

@@ -7,7 +7,7 @@ use aws_lc_rs::{
     rand,
 };
 use secrecy::{ExposeSecret as _, ExposeSecretMut as _, SecretBox, SecretString};
-use vedette_core::{AllowedHost, OrgId, ProjectId, ScriptId};
+use vedette_core::{AllowedHost, ChannelId, OrgId, ProjectId, ScriptId};
 
 use crate::{VariableLevel, vault::VaultError};
 
@@ -116,6 +116,31 @@ impl DataKey {
         let opened = self.key.open(&self.context(place), sealed)?;
         let text = str::from_utf8(opened.expose_secret()).map_err(|_| VaultError::NotOpened)?;
         Ok(SecretString::from(text))
+    }
+
+    /// Encrypts what a channel keeps secret.
+    pub(crate) fn seal_channel(&self, id: ChannelId, secret: &str) -> Result<Vec<u8>, VaultError> {
+        self.key.seal(&self.channel_context(id), secret.as_bytes())
+    }
+
+    /// Decrypts what a channel keeps secret.
+    pub(crate) fn open_channel(
+        &self,
+        id: ChannelId,
+        sealed: &[u8],
+    ) -> Result<SecretString, VaultError> {
+        let opened = self.key.open(&self.channel_context(id), sealed)?;
+        let text = str::from_utf8(opened.expose_secret()).map_err(|_| VaultError::NotOpened)?;
+        Ok(SecretString::from(text))
+    }
+
+    /// A word that no other context begins with, then parts of one length.
+    fn channel_context(&self, id: ChannelId) -> Vec<u8> {
+        let mut context = b"vedette channel 1\0".to_vec();
+        context.extend_from_slice(self.org.as_uuid().as_bytes());
+        context.extend_from_slice(&self.version.to_be_bytes());
+        context.extend_from_slice(id.as_uuid().as_bytes());
+        context
     }
 
     /// Organization, level, owner, version of the key, of a sealed one the hosts, name. What comes

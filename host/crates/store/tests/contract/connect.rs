@@ -71,6 +71,10 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "delivery_attempts",
+            "notifications",
+            "alert_rule_channels",
+            "notification_channels",
             "audit_log",
             "audit_heads",
             "audit_checkpoints",
