@@ -1,6 +1,7 @@
 //! The binary as its users meet it: commands, files, signals, and HTTP against a real target.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod alerts;
 mod audit;
 mod build;
 mod canaries;

@@ -14,7 +14,7 @@ use vedette_core::{
 
 use crate::{
     AuditAction, Page, PageRequest, Store, StoreError,
-    alerts::pause_alerts,
+    alerts::{pause_alerts, time_alerts},
     audit::{Event, Snapshot as _, audit},
     components::LOCK_COMPONENT,
     db::{in_tx, on_db},
@@ -323,6 +323,11 @@ macro_rules! reschedule {
             push_executions(&mut insert, rows);
             insert.build().persistent(false).execute(&mut *$tx).await?;
         }
+        if $change.is_enabled {
+            time_alerts!($D, $tx, $org, $id, $change.changed_at, !$old.is_enabled);
+        } else {
+            pause_alerts!($D, $tx, $org, $id, $change.changed_at);
+        }
         sqlx::query(COUNT_FROM)
             .bind($change.changed_at)
             .bind($org.as_uuid())
@@ -542,9 +547,6 @@ impl Store {
             }
             if version_number != old.version_number {
                 insert_version!(tx, org, id, version_id, version_number, &change);
-            }
-            if old.is_enabled && !change.is_enabled {
-                pause_alerts!(D, tx, org, id, change.changed_at);
             }
             if reschedules(&old, &change) {
                 reschedule!(D, tx, org, id, &old, slot.as_ref(), &change);

@@ -149,6 +149,11 @@ impl RuleState {
         self.memory.check().map_err(StateError::Inconsistent)
     }
 
+    /// The script has another schedule from `now` on: what was not due before is not missing.
+    pub fn await_from(&mut self, now: DateTime<Utc>) {
+        self.started_at = self.started_at.max(now);
+    }
+
     /// Where it stands.
     pub const fn phase(&self) -> Phase {
         self.phase

@@ -232,6 +232,23 @@ impl ScriptAlerts {
         });
     }
 
+    /// Says anew when time may change the rules; `anew`: they begin anew too.
+    pub(crate) fn look_again(&mut self, now: DateTime<Utc>, anew: bool, changes: &mut Changes) {
+        for rule in &mut self.rules {
+            if anew {
+                rule.state = RuleState::new(now);
+            }
+            rule.state.await_from(now);
+            let schedule = self.schedule.as_ref();
+            changes.states.push(StateRow {
+                rule: rule.id,
+                state: rule.state.to_json(),
+                next_tick_at: schedule
+                    .and_then(|schedule| next_look(&rule.definition, &rule.state, schedule, now)),
+            });
+        }
+    }
+
     /// A turn of each rule, and then of the incident.
     fn turn(
         &mut self,

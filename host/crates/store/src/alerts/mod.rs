@@ -27,7 +27,7 @@ pub use incidents::{
     IncidentFilter, IncidentStage,
 };
 pub use past::Past;
-pub(crate) use write::{judge_executions, load_alerts, pause_alerts, write_alerts};
+pub(crate) use write::{judge_executions, load_alerts, pause_alerts, time_alerts, write_alerts};
 
 /// Most rules of a script: each is looked at after each run.
 pub const MAX_RULES: u32 = 20;

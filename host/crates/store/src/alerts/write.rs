@@ -379,4 +379,18 @@ macro_rules! pause_alerts {
     }};
 }
 
-pub(crate) use {judge_executions, load_alerts, pause_alerts, write_alerts};
+/// Says anew when time may change the rules of a script that is locked, because its schedule is another one; with
+/// `$anew`, the script runs again, and its rules begin anew.
+macro_rules! time_alerts {
+    ($D:ident, $tx:ident, $org:expr, $script:expr, $now:expr, $anew:expr) => {{
+        let scripts = [$script];
+        let mut alerts = $crate::alerts::load_alerts!($D, $tx, |_| $org, &scripts, $now);
+        let mut changes = $crate::alerts::Changes::default();
+        for alerts in &mut alerts {
+            alerts.look_again($now, $anew, &mut changes);
+        }
+        $crate::alerts::write_alerts!($D, $tx, changes);
+    }};
+}
+
+pub(crate) use {judge_executions, load_alerts, pause_alerts, time_alerts, write_alerts};

@@ -10,7 +10,7 @@ use vedette_core::{
 use vedette_store::{
     AlertRule, AlertTransition, ChangedIncident, CreatedRule, FinishedSlot, HistoryFilter,
     Incident, IncidentAction, IncidentDetail, IncidentEventKind, IncidentFilter, IncidentStage,
-    MAX_RULES, NewAlertRule, RuleContent, ScriptChange, Store, StoreError, UpdatedRule,
+    MAX_RULES, NewAlertRule, RuleContent, ScriptChange, Store, StoreError, Updated, UpdatedRule,
     both_databases, testing::TestDatabase,
 };
 
@@ -30,6 +30,7 @@ both_databases!(
     an_edited_rule_keeps_what_it_may,
     people_acknowledge_comment_and_resolve,
     silence_is_noticed_by_time,
+    silence_is_noticed_after_a_pause_and_by_another_schedule,
     incidents_are_filtered,
 );
 
@@ -592,6 +593,42 @@ async fn silence_is_noticed_by_time(store: Store) {
         runs.incident().await.incident.resolution.as_deref(),
         Some("recovered")
     );
+}
+
+async fn silence_is_noticed_after_a_pause_and_by_another_schedule(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    let silent = definition(&json!({ "type": "no_data", "intervals": 3 }));
+    let one = rule(&store, &anna, runs.script, content("silent", silent)).await;
+    let update = async |is_enabled, interval| {
+        let change = ScriptChange {
+            is_enabled,
+            cron_expression: None,
+            interval_seconds: Some(interval),
+            ..change(&anna, runs.clock.now())
+        };
+        let updated = store
+            .update_script(anna.org, runs.script, change, None)
+            .await;
+        assert!(matches!(updated, Ok(Updated::Done(_))), "{updated:?}");
+    };
+    let long = TimeDelta::hours(2);
+    update(false, 10).await;
+    runs.clock.advance(long);
+    assert_eq!(
+        store.tick_alerts(&runs.clock).await.unwrap(),
+        0,
+        "nobody looks"
+    );
+    // An hour, of which three are long; then ten seconds.
+    update(true, 3_600).await;
+    runs.clock.advance(long);
+    assert_eq!(store.tick_alerts(&runs.clock).await.unwrap(), 0);
+    update(true, 10).await;
+    assert_eq!(runs.phase(&one).await, Some(Phase::Ok));
+    runs.clock.advance(TimeDelta::minutes(3));
+    assert_eq!(store.tick_alerts(&runs.clock).await.unwrap(), 1);
+    assert_eq!(runs.phase(&one).await, Some(Phase::Firing));
 }
 
 async fn incidents_are_filtered(store: Store) {
