@@ -1,9 +1,9 @@
-//! Notifications, as a library without a database.
+//! Notifications: what is told, how, and the worker that delivers it.
 //!
 //! [`Channel`] is where to tell something, read from settings and checked when it is saved; [`Notification`] is
 //! what to tell; [`render`] writes it in the words and the format of the channel; [`Sender`] and [`send_mail`] make
-//! one attempt to deliver it; [`backoff`] says when the next one comes. Whoever has the database keeps the
-//! rest: what is due, and what came of it.
+//! one attempt to deliver it; [`backoff`] says when the next one comes. All of these know no database. The
+//! [`Deliverer`] takes what is due from the outbox of the store, and keeps there what came of it.
 //!
 //! All HTTP goes through the guard of `vedette-egress`: channels are named by tenants. Mail goes by a
 //! [`MailTransport`], which the operator's settings name.
@@ -12,6 +12,7 @@
 mod answer;
 pub mod backoff;
 pub mod channel;
+mod deliver;
 mod notification;
 mod outgoing;
 mod render;
@@ -24,8 +25,9 @@ mod told;
 
 pub use answer::Outcome;
 pub use channel::{Channel, ChannelKind, ConfigError, ConfigErrors, Parts, SigningSecret};
+pub use deliver::{Deliverer, DeliveryOptions};
 pub use notification::{
-    DigestItem, Event, ExecutionRef, IncidentId, Notification, NotificationId, RequestRow, Severity,
+    DigestItem, Event, ExecutionRef, Notification, RequestRow, Resolution, Severity,
 };
 pub use outgoing::{Outgoing, OutgoingMail, OutgoingRequest};
 pub use render::render;
@@ -34,3 +36,4 @@ pub use send::{
     send_mail,
 };
 pub use template::{PreviewError, Target, Template, TemplateError, preview};
+pub use vedette_core::{IncidentId, NotificationId};

@@ -1,47 +1,10 @@
 //! What is to be told, as whoever decides to tell it writes it down. Its texts come from targets and tenants
 //! and are as they came: each format makes them harmless for where they go.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
-use uuid::Uuid;
-use vedette_core::ExecutionId;
-
-macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident;)+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(Uuid);
-
-        impl $name {
-            /// Takes up an id that was made and stored elsewhere.
-            pub const fn from_uuid(uuid: Uuid) -> Self {
-                Self(uuid)
-            }
-
-            /// The plain UUID.
-            pub const fn as_uuid(self) -> Uuid {
-                self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    )+};
-}
-
-ids! {
-    /// A notification: the same in all attempts to deliver it, so that a receiver knows a repetition.
-    NotificationId;
-    /// An incident: the same in all notifications about it, so that services keep them together.
-    IncidentId;
-}
+use vedette_core::{ExecutionId, IncidentId, NotificationId};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -118,6 +81,20 @@ impl Severity {
     }
 }
 
+/// Why an incident is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// The target is well.
+    Recovered,
+    /// The rule that fired is gone, and nobody knows.
+    RuleRemoved,
+    /// Nobody looks any more.
+    ScriptPaused,
+    /// Somebody said so.
+    Person,
+}
+
 /// An execution that matters for an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionRef {
@@ -185,6 +162,9 @@ pub struct Notification {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, UTC. `None`: it has not.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended. `None`: it has not, or the target is well.
+    #[serde(default)]
+    pub resolution: Option<Resolution>,
     /// What the check said.
     pub message: String,
     /// The step of the check that failed.

@@ -2,11 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
-use vedette_core::ExecutionId;
+use vedette_core::{ExecutionId, IncidentId, NotificationId};
 
-use crate::{
-    DigestItem, Event, ExecutionRef, IncidentId, Notification, NotificationId, RequestRow, Severity,
-};
+use crate::{DigestItem, Event, ExecutionRef, Notification, RequestRow, Severity};
 
 fn at() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600, 0).expect("a time of this century")
@@ -40,6 +38,7 @@ pub fn down() -> Notification {
         occurred_at: at(),
         started_at: Some(at() - TimeDelta::minutes(2)),
         ended_at: None,
+        resolution: None,
         message: "POST /orders was refused, expected 201".to_owned(),
         failing_step: Some("create an order".to_owned()),
         requests: vec![
@@ -124,6 +123,7 @@ pub fn test(id: NotificationId, organization: &str, occurred_at: DateTime<Utc>) 
         occurred_at,
         started_at: None,
         ended_at: None,
+        resolution: None,
         message: "Somebody has tried this notification channel. Nothing is down.".to_owned(),
         failing_step: None,
         requests: Vec::new(),

@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::{
-    Event, Notification, Severity,
+    Event, Notification, Resolution, Severity,
     text::{clean_block, clean_line, cut},
 };
 
@@ -246,7 +246,19 @@ fn headline(notification: &Notification) -> String {
     };
     let text = match notification.event {
         Event::Down => format!("{script} is down"),
-        Event::Up => format!("{script} is up again"),
+        Event::Up => match notification.resolution {
+            None | Some(Resolution::Recovered) => format!("{script} is up again"),
+            // Whether it is well is not known.
+            Some(Resolution::RuleRemoved) => {
+                format!("{script}: the incident is over, its rule is gone")
+            }
+            Some(Resolution::ScriptPaused) => {
+                format!("{script}: the incident is over, nobody looks any more")
+            }
+            Some(Resolution::Person) => {
+                format!("{script}: the incident is over, somebody said so")
+            }
+        },
         Event::Acknowledged => format!("{script}: somebody looks after it"),
         Event::Reminder => format!("{script} is still down"),
         Event::Escalated => format!("{script} is still down, escalated"),

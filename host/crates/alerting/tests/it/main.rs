@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod channels;
+mod deliver;
 mod formats;
 mod hostile;
 mod mail;
 mod sending;
 mod server;
 mod signature;
+mod world;

@@ -50,6 +50,7 @@ pub(crate) struct Server {
     connections: Arc<AtomicUsize>,
     written: Arc<AtomicU64>,
     received: Arc<Mutex<Vec<Received>>>,
+    finished: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -67,14 +68,18 @@ impl Server {
         let connections = Arc::new(AtomicUsize::new(0));
         let written = Arc::new(AtomicU64::new(0));
         let received = Arc::new(Mutex::new(Vec::new()));
+        let finished = Arc::new(AtomicUsize::new(0));
         let (counted, sum, kept) = (connections.clone(), written.clone(), received.clone());
+        let ended = finished.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (answer, sum, kept) = (answer.clone(), sum.clone(), kept.clone());
+                let ended = ended.clone();
                 tokio::spawn(async move {
                     // A receiver does not mind how the other side ends.
                     let _ = serve(stream, answer, sum, kept).await;
+                    ended.fetch_add(1, Ordering::SeqCst);
                 });
             }
         });
@@ -83,6 +88,7 @@ impl Server {
             connections,
             written,
             received,
+            finished,
             task,
         }
     }
@@ -93,6 +99,11 @@ impl Server {
 
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Connections that both sides have closed.
+    pub(crate) fn finished(&self) -> usize {
+        self.finished.load(Ordering::SeqCst)
     }
 
     /// Bytes of floods and trickles that the other side has taken.
@@ -116,7 +127,10 @@ async fn serve(
     match answer(&request) {
         Reply::Bytes(bytes) => {
             stream.write_all(&bytes).await?;
-            stream.shutdown().await
+            stream.shutdown().await?;
+            // The other side has read it all when it closes.
+            while stream.read(&mut [0; 64]).await? > 0 {}
+            Ok(())
         }
         Reply::Flood(head, chunk) => {
             stream.write_all(&head).await?;
