@@ -138,9 +138,7 @@ impl Recorder {
         let shared = &self.shared;
         let mut pause = Backoff::new();
         loop {
-            // A transaction of many statements: too large for the stack of everyone who waits for it.
-            let recording = Box::pin(shared.store.record_executions(&slots, &*shared.clock));
-            match in_time(recording).await {
+            match in_time(shared.store.record_executions(&slots, &*shared.clock)).await {
                 Ok(results) => {
                     shared.store_is_away.store(false, Ordering::Release);
                     self.announce(slots, names, &results);

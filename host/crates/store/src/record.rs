@@ -120,6 +120,15 @@ impl Store {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        // A transaction of many statements is too large for the stack of whoever waits for it.
+        Box::pin(self.record_batch(batch, clock)).await
+    }
+
+    async fn record_batch(
+        &self,
+        batch: &[FinishedSlot],
+        clock: &dyn Clock,
+    ) -> Result<Vec<RecordResult>, StoreError> {
         let now = clock.now();
         let lock = self.db.lock_slots();
         let results = in_tx!(self, D, tx => {

@@ -494,6 +494,17 @@ impl Store {
         change: ScriptChange,
         expected_revision: Option<i64>,
     ) -> Result<Updated, StoreError> {
+        // A transaction of many statements is too large for the stack of whoever waits for it.
+        Box::pin(self.replace_script(org, id, change, expected_revision)).await
+    }
+
+    async fn replace_script(
+        &self,
+        org: OrgId,
+        id: ScriptId,
+        change: ScriptChange,
+        expected_revision: Option<i64>,
+    ) -> Result<Updated, StoreError> {
         let lock_slot = format!("{LOCK_SLOT}{}", self.db.lock_slots());
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
         let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
