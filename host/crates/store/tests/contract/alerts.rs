@@ -11,13 +11,10 @@ use vedette_store::{
     AlertRule, AlertTransition, ChangedIncident, CreatedRule, FinishedSlot, HistoryFilter,
     Incident, IncidentAction, IncidentDetail, IncidentEventKind, IncidentFilter, IncidentStage,
     MAX_RULES, NewAlertRule, RuleContent, ScriptChange, Store, StoreError, Updated, UpdatedRule,
-    both_databases, testing::TestDatabase,
+    both_databases,
 };
 
-use crate::{
-    Owner, PAGE, at, by_hand, change, claim_at, clock, finished, on_each, owner, script, start,
-    success,
-};
+use crate::{Owner, PAGE, at, change, claim_at, clock, finished, owner, script, start, success};
 
 both_databases!(
     a_rule_is_kept_read_changed_and_deleted,
@@ -25,26 +22,22 @@ both_databases!(
     failures_in_a_row_are_an_incident_until_successes_in_a_row,
     what_says_nothing_about_the_target_does_not_count,
     a_batch_that_comes_again_counts_once,
-    rules_of_one_script_share_an_incident,
-    who_is_looked_at_no_more_has_no_incident,
     an_edited_rule_keeps_what_it_may,
-    people_acknowledge_comment_and_resolve,
     silence_is_noticed_by_time,
     silence_is_noticed_after_a_pause_and_by_another_schedule,
-    incidents_are_filtered,
 );
 
-fn definition(value: &Value) -> RuleDefinition {
+pub(crate) fn definition(value: &Value) -> RuleDefinition {
     RuleDefinition::read(value).expect("it is a rule")
 }
 
-fn down() -> RuleDefinition {
+pub(crate) fn down() -> RuleDefinition {
     definition(
         &json!({ "type": "status_change", "consecutive_failures": 3, "consecutive_successes": 2 }),
     )
 }
 
-fn content(name: &str, definition: RuleDefinition) -> RuleContent {
+pub(crate) fn content(name: &str, definition: RuleDefinition) -> RuleContent {
     RuleContent {
         name: name.to_owned(),
         definition,
@@ -64,7 +57,12 @@ fn new_rule(owner: &Owner, script: ScriptId, content: RuleContent) -> NewAlertRu
     }
 }
 
-async fn rule(store: &Store, owner: &Owner, script: ScriptId, content: RuleContent) -> AlertRule {
+pub(crate) async fn rule(
+    store: &Store,
+    owner: &Owner,
+    script: ScriptId,
+    content: RuleContent,
+) -> AlertRule {
     let new = new_rule(owner, script, content);
     match store.create_alert_rule(new).await.unwrap() {
         CreatedRule::Done(rule) => rule,
@@ -72,27 +70,27 @@ async fn rule(store: &Store, owner: &Owner, script: ScriptId, content: RuleConte
     }
 }
 
-fn failure() -> Outcome {
+pub(crate) fn failure() -> Outcome {
     let mut outcome = success();
     outcome.status = Status::Failure;
     outcome.message = Some("expected 200, got 503".to_owned());
     outcome
 }
 
-fn error(class: ErrorClass) -> Outcome {
+pub(crate) fn error(class: ErrorClass) -> Outcome {
     Outcome::error(class, "no verdict")
 }
 
 /// One script of ten seconds and its runs.
-struct Runs<'a> {
+pub(crate) struct Runs<'a> {
     store: &'a Store,
     owner: &'a Owner,
-    script: ScriptId,
-    clock: ManualClock,
+    pub(crate) script: ScriptId,
+    pub(crate) clock: ManualClock,
 }
 
 impl<'a> Runs<'a> {
-    async fn new(store: &'a Store, owner: &'a Owner) -> Self {
+    pub(crate) async fn new(store: &'a Store, owner: &'a Owner) -> Self {
         let script = script(store, owner).await.id;
         let clock = clock();
         clock.advance(TimeDelta::seconds(5));
@@ -104,7 +102,7 @@ impl<'a> Runs<'a> {
         }
     }
 
-    async fn finish(&self, outcome: Outcome) -> FinishedSlot {
+    pub(crate) async fn finish(&self, outcome: Outcome) -> FinishedSlot {
         self.clock.advance(TimeDelta::seconds(10));
         let slots = self.store.claim_due(&claim_at(self.clock.now())).await;
         let slots = slots.unwrap();
@@ -117,7 +115,7 @@ impl<'a> Runs<'a> {
     }
 
     /// The next slot ends so.
-    async fn run(&self, outcome: Outcome) {
+    pub(crate) async fn run(&self, outcome: Outcome) {
         let done = self.finish(outcome).await;
         self.store
             .record_executions(&[done], &self.clock)
@@ -125,7 +123,7 @@ impl<'a> Runs<'a> {
             .unwrap();
     }
 
-    async fn incidents(&self) -> Vec<Incident> {
+    pub(crate) async fn incidents(&self) -> Vec<Incident> {
         let filter = IncidentFilter::default();
         let page = self
             .store
@@ -134,7 +132,7 @@ impl<'a> Runs<'a> {
     }
 
     /// The one incident that there is, with its timeline.
-    async fn incident(&self) -> IncidentDetail {
+    pub(crate) async fn incident(&self) -> IncidentDetail {
         let [incident] = self.incidents().await.try_into().expect("one incident");
         let detail = self.store.get_incident(self.owner.org, incident.id).await;
         let detail = detail.unwrap().expect("it is there");
@@ -142,12 +140,12 @@ impl<'a> Runs<'a> {
         detail
     }
 
-    async fn phase(&self, rule: &AlertRule) -> Option<Phase> {
+    pub(crate) async fn phase(&self, rule: &AlertRule) -> Option<Phase> {
         let read = self.store.get_alert_rule(self.owner.org, rule.id).await;
         read.unwrap().expect("it is there").phase
     }
 
-    async fn transitions(&self) -> Vec<AlertTransition> {
+    pub(crate) async fn transitions(&self) -> Vec<AlertTransition> {
         let filter = HistoryFilter::default();
         let page = self
             .store
@@ -157,7 +155,7 @@ impl<'a> Runs<'a> {
         entries.iter().map(|entry| entry.transition).collect()
     }
 
-    async fn change(&self, action: IncidentAction) -> ChangedIncident {
+    pub(crate) async fn change(&self, action: IncidentAction) -> ChangedIncident {
         self.clock.advance(TimeDelta::milliseconds(1));
         let id = self.incidents().await[0].id;
         let user = self.owner.user;
@@ -168,7 +166,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-fn kinds(detail: &IncidentDetail) -> Vec<IncidentEventKind> {
+pub(crate) fn kinds(detail: &IncidentDetail) -> Vec<IncidentEventKind> {
     detail.events.iter().map(|event| event.kind).collect()
 }
 
@@ -354,131 +352,6 @@ async fn a_batch_that_comes_again_counts_once(store: Store) {
     assert_eq!(runs.phase(&down).await, Some(Phase::Pending { count: 1 }));
 }
 
-async fn rules_of_one_script_share_an_incident(store: Store) {
-    let anna = owner(&store, "anna").await;
-    let runs = Runs::new(&store, &anna).await;
-    let broken = RuleContent {
-        severity: Severity::Critical,
-        ..content(
-            "broken",
-            definition(&json!({ "type": "error", "consecutive": 1 })),
-        )
-    };
-    rule(&store, &anna, runs.script, content("down", down())).await;
-    rule(&store, &anna, runs.script, broken).await;
-    for _ in 0..3 {
-        runs.run(failure()).await;
-    }
-    runs.run(error(ErrorClass::ScriptError)).await;
-    let detail = runs.incident().await;
-    assert_eq!(
-        detail.incident.severity,
-        Severity::Critical,
-        "as the worst of them"
-    );
-    runs.run(success()).await;
-    // The check is well again, the target not yet.
-    assert_eq!(runs.incident().await.incident.stage(), IncidentStage::Open);
-    runs.run(success()).await;
-    let detail = runs.incident().await;
-    assert_eq!(
-        kinds(&detail),
-        [
-            IncidentEventKind::Opened,
-            IncidentEventKind::RuleFired,
-            IncidentEventKind::RuleFired,
-            IncidentEventKind::RuleRecovered,
-            IncidentEventKind::Resolved
-        ]
-    );
-    assert_eq!(runs.transitions().await.len(), 4);
-}
-
-async fn who_is_looked_at_no_more_has_no_incident(store: Store) {
-    let anna = owner(&store, "anna").await;
-    let fire = async |runs: &Runs<'_>| {
-        for _ in 0..3 {
-            runs.run(failure()).await;
-        }
-    };
-    let of = async |runs: &Runs<'_>| {
-        let filter = IncidentFilter {
-            script: Some(runs.script),
-            stage: None,
-        };
-        let page = store
-            .list_incidents(anna.org, &Projects::All, filter, PAGE)
-            .await;
-        page.unwrap().items.remove(0)
-    };
-    // The script is paused, and begins anew after that.
-    let runs = Runs::new(&store, &anna).await;
-    let one = rule(&store, &anna, runs.script, content("down", down())).await;
-    fire(&runs).await;
-    let paused = ScriptChange {
-        is_enabled: false,
-        changed_at: runs.clock.now(),
-        ..change(&anna, runs.clock.now())
-    };
-    store
-        .update_script(anna.org, runs.script, paused.clone(), None)
-        .await
-        .unwrap();
-    let incident = of(&runs).await;
-    assert_eq!(incident.resolution.as_deref(), Some("script_paused"));
-    let resumed = ScriptChange {
-        is_enabled: true,
-        ..paused
-    };
-    store
-        .update_script(anna.org, runs.script, resumed, None)
-        .await
-        .unwrap();
-    runs.run(failure()).await;
-    assert_eq!(runs.phase(&one).await, Some(Phase::Pending { count: 1 }));
-    assert_eq!(runs.incidents().await.len(), 1);
-
-    // The rule is disabled, is another one, or is gone.
-    for case in 0..3 {
-        let runs = Runs::new(&store, &anna).await;
-        let one = rule(&store, &anna, runs.script, content("down", down())).await;
-        fire(&runs).await;
-        assert_eq!(of(&runs).await.stage(), IncidentStage::Open);
-        let now = runs.clock.now();
-        match case {
-            0 => {
-                let disabled = RuleContent {
-                    is_enabled: false,
-                    ..one.content
-                };
-                store
-                    .update_alert_rule(anna.org, one.id, disabled, now, None)
-                    .await
-                    .unwrap();
-            }
-            1 => {
-                let other = content("down", definition(&json!({ "type": "error" })));
-                store
-                    .update_alert_rule(anna.org, one.id, other, now, None)
-                    .await
-                    .unwrap();
-            }
-            _ => assert!(
-                store
-                    .delete_alert_rule(anna.org, one.id, now)
-                    .await
-                    .unwrap()
-            ),
-        }
-        let incident = of(&runs).await;
-        assert_eq!(
-            incident.resolution.as_deref(),
-            Some("rule_removed"),
-            "{case}"
-        );
-    }
-}
-
 async fn an_edited_rule_keeps_what_it_may(store: Store) {
     let anna = owner(&store, "anna").await;
     let runs = Runs::new(&store, &anna).await;
@@ -504,64 +377,6 @@ async fn an_edited_rule_keeps_what_it_may(store: Store) {
         runs.incident().await.incident.resolution.as_deref(),
         Some("recovered")
     );
-}
-
-async fn people_acknowledge_comment_and_resolve(store: Store) {
-    let (anna, bert) = (owner(&store, "anna").await, owner(&store, "bert").await);
-    let runs = Runs::new(&store, &anna).await;
-    rule(&store, &anna, runs.script, content("down", down())).await;
-    for _ in 0..3 {
-        runs.run(failure()).await;
-    }
-    let id = runs.incident().await.incident.id;
-    let foreign = store.change_incident(
-        bert.org,
-        id,
-        &IncidentAction::Resolve,
-        bert.user,
-        &runs.clock,
-    );
-    assert!(matches!(foreign.await, Ok(ChangedIncident::NotFound)));
-    assert_eq!(store.get_incident(bert.org, id).await.unwrap(), None);
-
-    let ChangedIncident::Done(detail) = runs.change(IncidentAction::Acknowledge).await else {
-        panic!("it is acknowledged")
-    };
-    assert_eq!(detail.incident.stage(), IncidentStage::Acknowledged);
-    assert_eq!(detail.incident.acknowledged_by, Some(anna.user));
-    assert!(matches!(
-        runs.change(IncidentAction::Acknowledge).await,
-        ChangedIncident::NotNow
-    ));
-    let said = IncidentAction::Comment("the disk is full".to_owned());
-    let ChangedIncident::Done(detail) = runs.change(said.clone()).await else {
-        panic!("it is said")
-    };
-    let last = detail.events.last().unwrap();
-    assert_eq!(last.message.as_deref(), Some("the disk is full"));
-    assert_eq!(
-        (last.kind, last.user_id),
-        (IncidentEventKind::Comment, Some(anna.user))
-    );
-    let ChangedIncident::Done(detail) = runs.change(IncidentAction::Resolve).await else {
-        panic!("it is resolved")
-    };
-    assert_eq!(detail.incident.resolution.as_deref(), Some("person"));
-    assert_eq!(detail.incident.resolved_by, Some(anna.user));
-    assert!(matches!(
-        runs.change(IncidentAction::Resolve).await,
-        ChangedIncident::NotNow
-    ));
-    // What is over may be talked about.
-    assert!(matches!(runs.change(said).await, ChangedIncident::Done(_)));
-
-    // It goes on failing: nobody is told again before it was well.
-    runs.run(failure()).await;
-    assert_eq!(runs.incidents().await.len(), 1);
-    for outcome in [success(), success(), failure(), failure(), failure()] {
-        runs.run(outcome).await;
-    }
-    assert_eq!(runs.incidents().await.len(), 2);
 }
 
 async fn silence_is_noticed_by_time(store: Store) {
@@ -629,90 +444,4 @@ async fn silence_is_noticed_after_a_pause_and_by_another_schedule(store: Store) 
     runs.clock.advance(TimeDelta::minutes(3));
     assert_eq!(store.tick_alerts(&runs.clock).await.unwrap(), 1);
     assert_eq!(runs.phase(&one).await, Some(Phase::Firing));
-}
-
-async fn incidents_are_filtered(store: Store) {
-    let anna = owner(&store, "anna").await;
-    let runs = Runs::new(&store, &anna).await;
-    let other = script(&store, &anna).await.id;
-    rule(&store, &anna, runs.script, content("down", down())).await;
-    for _ in 0..3 {
-        runs.run(failure()).await;
-    }
-    let count = async |projects: &Projects, script, stage| {
-        let filter = IncidentFilter { script, stage };
-        let page = store.list_incidents(anna.org, projects, filter, PAGE).await;
-        page.unwrap().items.len()
-    };
-    assert_eq!(
-        count(&Projects::All, Some(runs.script), Some(IncidentStage::Open)).await,
-        1
-    );
-    assert_eq!(count(&Projects::All, Some(other), None).await, 0);
-    for stage in [IncidentStage::Acknowledged, IncidentStage::Resolved] {
-        assert_eq!(count(&Projects::All, None, Some(stage)).await, 0);
-    }
-    let only = |project| Projects::Only(vec![project]);
-    assert_eq!(count(&only(anna.project), None, None).await, 1);
-    let unknown = vedette_core::ProjectId::generate(&clock());
-    assert_eq!(count(&only(unknown), None, None).await, 0);
-    assert_eq!(count(&Projects::Only(Vec::new()), None, None).await, 0);
-
-    let history = async |filter: HistoryFilter| {
-        let projects = only(anna.project);
-        let page = store.list_alert_history(anna.org, &projects, filter, PAGE);
-        page.await.unwrap().items.len()
-    };
-    let at = at("2026-11-24T12:00:30Z");
-    let all = HistoryFilter::default();
-    assert_eq!(history(all).await, 1);
-    assert_eq!(
-        history(HistoryFilter {
-            from: Some(at),
-            ..all
-        })
-        .await,
-        1
-    );
-    assert_eq!(
-        history(HistoryFilter {
-            until: Some(at),
-            ..all
-        })
-        .await,
-        0
-    );
-    assert_eq!(
-        history(HistoryFilter {
-            script: Some(other),
-            ..all
-        })
-        .await,
-        0
-    );
-}
-
-/// One row that is corrupt keeps nothing from being recorded, and begins anew.
-#[tokio::test]
-async fn what_does_not_read_begins_anew() {
-    on_each(async |database: &TestDatabase| {
-        let store = &database.store;
-        let anna = owner(store, "anna").await;
-        let runs = Runs::new(store, &anna).await;
-        let one = rule(store, &anna, runs.script, content("down", down())).await;
-        for _ in 0..3 {
-            runs.run(failure()).await;
-        }
-        by_hand(
-            database,
-            "UPDATE alert_rule_states SET state = '{\"v\": 99}'",
-        )
-        .await;
-        by_hand(database, "UPDATE incident_states SET state = 'nonsense'").await;
-        runs.run(failure()).await;
-        assert_eq!(runs.phase(&one).await, Some(Phase::Pending { count: 1 }));
-        let rows = store.list_executions(anna.org, runs.script, PAGE).await;
-        assert_eq!(rows.unwrap().items.len(), 4);
-    })
-    .await;
 }

@@ -20,6 +20,7 @@ mod executions;
 mod fair_claims;
 mod foreign_hands;
 mod identities;
+mod incidents;
 mod leaving;
 mod oidc_logins;
 mod older_schema;
