@@ -34,6 +34,8 @@ pub(crate) struct ScriptAlerts {
     pub(crate) rules: Vec<RuleInUse>,
     pub(crate) incident: IncidentState,
     pub(crate) open: Option<OpenIncident>,
+    /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
+    pub(crate) orphan: Option<OpenIncident>,
 }
 
 #[derive(Debug)]
@@ -256,6 +258,7 @@ impl ScriptAlerts {
         changes: &mut Changes,
         turn: impl Fn(&RuleDefinition, RuleState, Option<&Schedule>) -> Option<Step>,
     ) {
+        self.end_orphan(cause, changes);
         let mut events = Vec::new();
         let mut transitions = Vec::new();
         for (index, rule) in self.rules.iter_mut().enumerate() {
@@ -313,6 +316,16 @@ impl ScriptAlerts {
                 }),
             });
         }
+    }
+
+    fn end_orphan(&mut self, cause: Cause<'_>, changes: &mut Changes) {
+        let Some(orphan) = self.orphan.take() else {
+            return;
+        };
+        let (id, at, why) = (orphan.id, cause.now, Resolution::RuleRemoved);
+        self.tell(id, at, Tell::Up(why), cause, changes);
+        self.touch(id, Touch::Resolved(why, None), at, changes);
+        self.event(id, IncidentEventKind::Resolved, None, at, cause, changes);
     }
 
     /// Takes an event to the incident.
@@ -469,7 +482,11 @@ impl ScriptAlerts {
         let severity = self.severity().max(open.severity);
         if severity > open.severity {
             self.open = Some(OpenIncident { severity, ..open });
-            self.touch(open.id, Touch::Severity(severity), at, changes);
+            // One that begins in this turn has no row yet.
+            match changes.opened.iter_mut().find(|row| row.id == open.id) {
+                Some(row) => row.severity = severity,
+                None => self.touch(open.id, Touch::Severity(severity), at, changes),
+            }
         }
     }
 
@@ -501,7 +518,7 @@ impl ScriptAlerts {
     }
 }
 
-const fn is_told(stage: Stage) -> bool {
+pub(crate) const fn is_told(stage: Stage) -> bool {
     matches!(stage, Stage::Open | Stage::Acknowledged)
 }
 

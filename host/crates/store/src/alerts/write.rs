@@ -10,7 +10,7 @@ use vedette_core::{
     slot::DEFAULT_LOCATION,
 };
 
-use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow};
+use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow, is_told};
 use crate::{StoreError, slots::read_schedule};
 
 pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state) \
@@ -142,6 +142,7 @@ pub(crate) fn gather(
             rules: Vec::new(),
             incident: IncidentState::default(),
             open: None,
+            orphan: None,
         })
         .collect();
     for row in incidents {
@@ -154,11 +155,19 @@ pub(crate) fn gather(
             Err(error) => complain(&row.script_id, &error),
         }
         let severity = row.severity.and_then(|text| text.parse().ok());
-        alerts.open = row.incident_id.map(|id| OpenIncident {
+        let open = row.incident_id.map(|id| OpenIncident {
             id: IncidentId::from_uuid(id),
             severity: severity.unwrap_or(Severity::Warning),
             since: row.opened_at.unwrap_or(now),
         });
+        match (open, is_told(alerts.incident.stage())) {
+            (Some(_), false) => alerts.orphan = open,
+            (None, true) => {
+                complain(&row.script_id, &IncidentIsGone);
+                alerts.incident = IncidentState::default();
+            }
+            _ => alerts.open = open,
+        }
     }
     for row in rules {
         let script = ScriptId::from_uuid(row.script_id);
@@ -199,6 +208,11 @@ pub(crate) fn gather(
     }
     all
 }
+
+/// The row of an incident is not there, and its state says that it goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no incident that goes on")]
+struct IncidentIsGone;
 
 fn complain(id: &Uuid, error: &(dyn std::error::Error + 'static)) {
     tracing::error!(%id, error, "what is stored of an alert does not read");
@@ -270,22 +284,7 @@ macro_rules! write_alerts {
                 .execute(&mut *$tx)
                 .await?;
         }
-        for opened in changes.opened {
-            let (last_good, first_bad) =
-                $crate::alerts::notices::find_runs!($tx, opened.org, opened.script);
-            let mut evidence = opened.evidence;
-            evidence["last_good_execution_id"] = serde_json::json!(last_good.map(|run| run.0));
-            evidence["first_bad_execution_id"] = serde_json::json!(first_bad.map(|run| run.0));
-            sqlx::query(write::INSERT_INCIDENT)
-                .bind(opened.id.as_uuid())
-                .bind(opened.org.as_uuid())
-                .bind(opened.script.as_uuid())
-                .bind(opened.severity.as_str())
-                .bind(opened.at)
-                .bind(sqlx::types::Json(evidence))
-                .execute(&mut *$tx)
-                .await?;
-        }
+        // What ends goes before what begins: a script has one incident at a time.
         for touched in changes.touched {
             let query = match touched.what {
                 Touch::Severity(severity) => sqlx::query(write::RAISE_INCIDENT)
@@ -305,6 +304,22 @@ macro_rules! write_alerts {
                     .bind($crate::alerts::incidents::resolution_text(why)),
             };
             query.execute(&mut *$tx).await?;
+        }
+        for opened in changes.opened {
+            let (last_good, first_bad) =
+                $crate::alerts::notices::find_runs!($tx, opened.org, opened.script);
+            let mut evidence = opened.evidence;
+            evidence["last_good_execution_id"] = serde_json::json!(last_good.map(|run| run.0));
+            evidence["first_bad_execution_id"] = serde_json::json!(first_bad.map(|run| run.0));
+            sqlx::query(write::INSERT_INCIDENT)
+                .bind(opened.id.as_uuid())
+                .bind(opened.org.as_uuid())
+                .bind(opened.script.as_uuid())
+                .bind(opened.severity.as_str())
+                .bind(opened.at)
+                .bind(sqlx::types::Json(evidence))
+                .execute(&mut *$tx)
+                .await?;
         }
         for event in changes.events {
             sqlx::query(write::INSERT_EVENT)

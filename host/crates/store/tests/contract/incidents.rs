@@ -6,7 +6,7 @@ use vedette_core::{
     alert::{Severity, state::Phase},
 };
 use vedette_store::{
-    ChangedIncident, HistoryFilter, IncidentAction, IncidentEventKind, IncidentFilter,
+    ChangedIncident, HistoryFilter, Incident, IncidentAction, IncidentEventKind, IncidentFilter,
     IncidentStage, RuleContent, ScriptChange, Store, both_databases, testing::TestDatabase,
 };
 
@@ -18,6 +18,7 @@ use crate::{
 
 both_databases!(
     rules_of_one_script_share_an_incident,
+    rules_that_fire_together_make_one_incident,
     who_is_looked_at_no_more_has_no_incident,
     people_acknowledge_comment_and_resolve,
     incidents_are_filtered,
@@ -61,6 +62,24 @@ async fn rules_of_one_script_share_an_incident(store: Store) {
         ]
     );
     assert_eq!(runs.transitions().await.len(), 4);
+}
+
+async fn rules_that_fire_together_make_one_incident(store: Store) {
+    let anna = owner(&store, "anna").await;
+    let runs = Runs::new(&store, &anna).await;
+    for (name, severity) in [("low", Severity::Info), ("high", Severity::Critical)] {
+        let content = RuleContent {
+            severity,
+            ..content(name, down())
+        };
+        rule(&store, &anna, runs.script, content).await;
+    }
+    for _ in 0..3 {
+        runs.run(failure()).await;
+    }
+    let detail = runs.incident().await;
+    assert_eq!(detail.incident.severity, Severity::Critical);
+    assert_eq!(kinds(&detail).len(), 3);
 }
 
 async fn who_is_looked_at_no_more_has_no_incident(store: Store) {
@@ -288,6 +307,27 @@ async fn what_does_not_read_begins_anew() {
         assert_eq!(runs.phase(&one).await, Some(Phase::Pending { count: 1 }));
         let rows = store.list_executions(anna.org, runs.script, PAGE).await;
         assert_eq!(rows.unwrap().items.len(), 4);
+        // The incident that nobody knows any more is over, and another one can begin.
+        let stages = async || {
+            let mut incidents = runs.incidents().await;
+            incidents.sort_by_key(|incident| incident.opened_at);
+            incidents.iter().map(Incident::stage).collect::<Vec<_>>()
+        };
+        assert_eq!(stages().await, [IncidentStage::Resolved]);
+        runs.run(failure()).await;
+        runs.run(failure()).await;
+        assert_eq!(
+            stages().await,
+            [IncidentStage::Resolved, IncidentStage::Open]
+        );
+        // And the other way round.
+        by_hand(database, "DELETE FROM incidents").await;
+        runs.run(failure()).await;
+        assert!(stages().await.is_empty());
+        for outcome in [success(), success(), failure(), failure(), failure()] {
+            runs.run(outcome).await;
+        }
+        assert_eq!(stages().await, [IncidentStage::Open]);
     })
     .await;
 }

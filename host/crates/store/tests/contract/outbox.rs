@@ -515,7 +515,8 @@ async fn notifications_are_read_by_their_organization(store: Store) {
         store.get_notification(bert.org, item.id).await.unwrap(),
         None
     );
-    // One about no incident.
+    // One about no incident. Lists are in the order of time.
+    world.clock.advance(TimeDelta::milliseconds(1));
     let new = NewNotification {
         id: NotificationId::generate(&world.clock),
         org_id: org,
