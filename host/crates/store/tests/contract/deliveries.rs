@@ -333,6 +333,8 @@ async fn channels_that_are_off_or_gone_make_dead_letters(store: Store) {
     let well = channel(&store, &world.owner, "well").await.id;
     world.run(success()).await;
     put(&store, &world.owner, off, world.clock.now(), 30).await;
+    // Behind all of them.
+    world.clock.advance(TimeDelta::milliseconds(1));
     put(&store, &world.owner, well, world.clock.now(), 1).await;
     let [claimed] = claim(&store, world.clock.now(), 2)
         .await
