@@ -142,6 +142,45 @@ macro_rules! current_data_key {
 }
 pub(crate) use current_data_key;
 
+/// Encrypts some values of a table anew. `None`: none was left. A value that was changed meanwhile has the new key
+/// already, or is found again.
+macro_rules! reencrypt {
+    ($store:expr, $Row:ty, $org:expr, $version:expr, $list:expr, $update:expr) => {{
+        let newest = format!("{NEWEST_KEY}{}", $store.db.share_rows());
+        Ok(in_tx!($store, tx => {
+            let rows: Vec<$Row> = sqlx::query_as($list)
+                .bind($org.as_uuid())
+                .bind($version)
+                .bind(i64::from(BATCH))
+                .fetch_all(&mut *tx)
+                .await?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            let row: KeyRow = sqlx::query_as(AssertSqlSafe(newest))
+                .bind($org.as_uuid())
+                .fetch_one(&mut *tx)
+                .await?;
+            let key = row.open(&$store.vault)?;
+            let mut changed = 0;
+            for row in rows {
+                let ciphertext = row.reencrypt(&$store.vault, &key)?;
+                changed += sqlx::query($update)
+                    .bind($org.as_uuid())
+                    .bind(row.id)
+                    .bind(row.key.version)
+                    .bind(row.revision)
+                    .bind(ciphertext)
+                    .bind(key.version())
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+            }
+            Some(changed)
+        }))
+    }};
+}
+
 impl Store {
     /// Makes sure that the master keys are those of this database, and not others of the same
     /// names: a server that began with those would encrypt what no other can read.
@@ -277,81 +316,23 @@ impl Store {
         }))
     }
 
-    /// Encrypts some values anew. `None`: none was left. A value that was changed meanwhile has
-    /// the new key already, or is found again.
     async fn reencrypt_batch(&self, org: OrgId, version: i64) -> Result<Option<u64>, StoreError> {
-        let newest = format!("{NEWEST_KEY}{}", self.db.share_rows());
-        Ok(in_tx!(self, tx => {
-            let rows: Vec<EncryptedRow> = sqlx::query_as(LIST_OUTDATED)
-                .bind(org.as_uuid())
-                .bind(version)
-                .bind(i64::from(BATCH))
-                .fetch_all(&mut *tx)
-                .await?;
-            if rows.is_empty() {
-                return Ok(None);
-            }
-            let row: KeyRow = sqlx::query_as(AssertSqlSafe(newest))
-                .bind(org.as_uuid())
-                .fetch_one(&mut *tx)
-                .await?;
-            let key = row.open(&self.vault)?;
-            let mut changed = 0;
-            for row in rows {
-                let ciphertext = row.reencrypt(&self.vault, &key)?;
-                changed += sqlx::query(REENCRYPT)
-                    .bind(org.as_uuid())
-                    .bind(row.id)
-                    .bind(row.key.version)
-                    .bind(row.revision)
-                    .bind(ciphertext)
-                    .bind(key.version())
-                    .execute(&mut *tx)
-                    .await?
-                    .rows_affected();
-            }
-            Some(changed)
-        }))
+        reencrypt!(self, EncryptedRow, org, version, LIST_OUTDATED, REENCRYPT)
     }
 
-    /// The same of channels.
     async fn reencrypt_channels(
         &self,
         org: OrgId,
         version: i64,
     ) -> Result<Option<u64>, StoreError> {
-        let newest = format!("{NEWEST_KEY}{}", self.db.share_rows());
-        Ok(in_tx!(self, tx => {
-            let rows: Vec<EncryptedChannel> = sqlx::query_as(LIST_OUTDATED_CHANNELS)
-                .bind(org.as_uuid())
-                .bind(version)
-                .bind(i64::from(BATCH))
-                .fetch_all(&mut *tx)
-                .await?;
-            if rows.is_empty() {
-                return Ok(None);
-            }
-            let row: KeyRow = sqlx::query_as(AssertSqlSafe(newest))
-                .bind(org.as_uuid())
-                .fetch_one(&mut *tx)
-                .await?;
-            let key = row.open(&self.vault)?;
-            let mut changed = 0;
-            for row in rows {
-                let ciphertext = row.reencrypt(&self.vault, &key)?;
-                changed += sqlx::query(REENCRYPT_CHANNEL)
-                    .bind(org.as_uuid())
-                    .bind(row.id)
-                    .bind(row.key.version)
-                    .bind(row.revision)
-                    .bind(ciphertext)
-                    .bind(key.version())
-                    .execute(&mut *tx)
-                    .await?
-                    .rows_affected();
-            }
-            Some(changed)
-        }))
+        reencrypt!(
+            self,
+            EncryptedChannel,
+            org,
+            version,
+            LIST_OUTDATED_CHANNELS,
+            REENCRYPT_CHANNEL
+        )
     }
 
     /// Deletes the keys before a version that nothing is encrypted with. Answers whether none of
