@@ -213,8 +213,8 @@ impl IncidentState {
         (self, notice)
     }
 
-    /// Whether `Down` was sent.
-    fn is_told(&self) -> bool {
+    /// Whether `Down` was sent, and `Up` was not.
+    pub const fn is_told(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Acknowledged)
     }
 

@@ -7,7 +7,7 @@ use vedette_core::{
     Schedule, ScriptId, UserId,
     alert::{
         Severity,
-        incident::{Event, IncidentState, Notice, Resolution, Stage},
+        incident::{Event, IncidentState, Notice, Resolution},
         machine::{self, Change, Signal, Step, Transition},
         observation::Observation,
         rule::RuleDefinition,
@@ -385,7 +385,7 @@ impl ScriptAlerts {
             }
             None => {}
         }
-        debug_assert_eq!(self.open.is_some(), is_told(self.incident.stage()));
+        debug_assert_eq!(self.open.is_some(), self.incident.is_told());
     }
 
     fn open(&mut self, at: DateTime<Utc>, cause: Cause<'_>, changes: &mut Changes) {
@@ -516,10 +516,6 @@ impl ScriptAlerts {
             message: cause.comment.map(str::to_owned),
         });
     }
-}
-
-pub(crate) const fn is_told(stage: Stage) -> bool {
-    matches!(stage, Stage::Open | Stage::Acknowledged)
 }
 
 const fn event_of(rule: AlertRuleId, transition: Transition) -> Event {

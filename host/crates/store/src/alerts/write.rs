@@ -10,7 +10,7 @@ use vedette_core::{
     slot::DEFAULT_LOCATION,
 };
 
-use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow, is_told};
+use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow};
 use crate::{StoreError, slots::read_schedule};
 
 pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state) \
@@ -160,7 +160,7 @@ pub(crate) fn gather(
             severity: severity.unwrap_or(Severity::Warning),
             since: row.opened_at.unwrap_or(now),
         });
-        match (open, is_told(alerts.incident.stage())) {
+        match (open, alerts.incident.is_told()) {
             (Some(_), false) => alerts.orphan = open,
             (None, true) => {
                 complain(&row.script_id, &IncidentIsGone);
