@@ -5,9 +5,11 @@
 //! the next, and [`machine::tick`] does what happens without an execution. Where a script runs at
 //! several locations each has a state of its own, and [`quorum::Quorum`] makes one of them.
 //! [`incident::IncidentState`] gathers the rules of a script and says what is to be sent.
-//! [`dry_run::DryRun`] plays a rule over the past. Nothing here sends, stores or waits.
+//! [`follow_up::FollowUps`] says when it is told again. [`dry_run::DryRun`] plays a rule over the past. Nothing here
+//! sends, stores or waits.
 
 pub mod dry_run;
+pub mod follow_up;
 pub mod incident;
 pub mod machine;
 mod memory;

@@ -10,7 +10,7 @@ use vedette_alerting::{Deliverer, DeliveryOptions, MailTransport, Sender};
 use vedette_core::{
     AlertRuleId, ChannelId, Clock as _, ExecutionId, ManualClock, MissedReason, OrgId, Outcome,
     Program, ProjectId, Projects, ScriptId, ScriptVersionId, SourceLanguage, Status, UserId,
-    alert::{Severity, rule::RuleDefinition},
+    alert::{Severity, follow_up::FollowUp, rule::RuleDefinition},
 };
 use vedette_egress::{Guard, Policy};
 use vedette_store::{
@@ -116,6 +116,7 @@ impl World {
                 definition: RuleDefinition::read(&definition).unwrap(),
                 severity: Severity::Critical,
                 is_enabled: true,
+                follow_up: FollowUp::default(),
             },
             created_by: user,
             created_at: now,

@@ -134,6 +134,11 @@ async fn each_field_that_is_wrong_is_named() {
     let script = world.script(&anna, json!({})).await;
     let rule = world.rule(&anna, &script, json!({ "name": "other" })).await;
     let long = "x".repeat(201);
+    let steps = [1, 2, 3, 4, 5, 6].map(|minutes| step(minutes, &[SOME_ID]));
+    let many: Vec<String> = (0..11)
+        .map(|id| format!("018f3b3e-0000-7000-8000-0000000000{id:02}"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let definition = |definition: Value| json!({ "rule_definition": definition });
     for (change, pointers) in [
         (json!({ "name": null }), &["/name"][..]),
@@ -166,6 +171,53 @@ async fn each_field_that_is_wrong_is_named() {
         (json!({ "severity": "fatal" }), &["/severity"]),
         (json!({ "severity": 1 }), &["/severity"]),
         (json!({ "is_enabled": "yes" }), &["/is_enabled"]),
+        (
+            json!({ "remind_after_minutes": 4 }),
+            &["/remind_after_minutes"],
+        ),
+        (
+            json!({ "remind_after_minutes": 10_081 }),
+            &["/remind_after_minutes"],
+        ),
+        (
+            json!({ "remind_after_minutes": "5" }),
+            &["/remind_after_minutes"],
+        ),
+        (
+            json!({ "remind_after_minutes": 5.5 }),
+            &["/remind_after_minutes"],
+        ),
+        (json!({ "escalation": {} }), &["/escalation"]),
+        (
+            json!({ "escalation": [{ "after_minutes": 5, "channel_ids": ["x"] }] }),
+            &["/escalation/0/channel_ids/0"],
+        ),
+        (
+            json!({ "escalation": [{ "after_minutes": 5, "channel_ids": [SOME_ID], "moon": 1 }] }),
+            &["/escalation/0/moon"],
+        ),
+        (
+            json!({ "escalation": [step(0, &[SOME_ID]), step(10_081, &[SOME_ID])] }),
+            &["/escalation/0/after_minutes", "/escalation/1/after_minutes"],
+        ),
+        (
+            json!({ "escalation": [step(5, &[SOME_ID]), step(5, &[SOME_ID])] }),
+            &["/escalation/1/after_minutes"],
+        ),
+        (
+            json!({ "escalation": [step(5, &[]), step(6, &[SOME_ID, SOME_ID])] }),
+            &["/escalation/0/channel_ids", "/escalation/1/channel_ids/1"],
+        ),
+        (
+            json!({ "escalation": [step(5, &many)] }),
+            &["/escalation/0/channel_ids"],
+        ),
+        (json!({ "escalation": steps }), &["/escalation"]),
+        // Well-formed, and no channel of this organization.
+        (
+            json!({ "escalation": [step(5, &[SOME_ID])] }),
+            &["/escalation/0/channel_ids/0"],
+        ),
         (json!({ "script_id": SOME_ID }), &["/script_id"]),
         (json!({ "phase": "ok" }), &["/phase"]),
         (json!({ "revision": 1 }), &["/revision"]),
@@ -195,6 +247,44 @@ async fn each_field_that_is_wrong_is_named() {
     let made = world.post(&anna, &rules_of(&script), body).await;
     assert_eq!(made.status, 201);
     assert_eq!(world.get(&anna, &rule).await.json()["revision"], 1);
+}
+
+fn step(after_minutes: u32, channels: &[&str]) -> Value {
+    json!({ "after_minutes": after_minutes, "channel_ids": channels })
+}
+
+#[tokio::test]
+async fn a_rule_says_who_is_told_when_nobody_acknowledges() {
+    let world = World::new().await;
+    let (anna, bert) = (world.account("anna").await, world.account("bert").await);
+    let script = world.script(&anna, json!({})).await;
+    let one = world.stored_channel(&anna, "one").await;
+    let foreign = world.stored_channel(&bert, "foreign").await;
+    let said = |channels: &[&str]| {
+        let steps = json!([step(1, channels), step(10_080, &[&one])]);
+        json!({ "remind_after_minutes": 10_080, "escalation": steps })
+    };
+    let path = world.rule(&anna, &script, said(&[&one])).await;
+    let read = world.get(&anna, &path).await.json();
+    assert_eq!(read["remind_after_minutes"], 10_080);
+    assert_eq!(read["escalation"], said(&[&one])["escalation"]);
+    // Another organization's channel does not exist.
+    for unknown in [foreign.as_str(), SOME_ID] {
+        let body = rule_body(&said(&[&one, unknown]));
+        let refused = world.put(&anna, &path, body).await;
+        assert_eq!(
+            (refused.status, refused.pointers()),
+            (422, named(&["/escalation/0/channel_ids/1"]))
+        );
+        assert!(refused.text.contains("no such channel"), "{}", refused.text);
+    }
+    assert_eq!(world.get(&anna, &path).await.json(), read);
+    // What is left out is no more.
+    let changed = world.put(&anna, &path, rule_body(&json!({}))).await.json();
+    assert_eq!(
+        (&changed["remind_after_minutes"], &changed["escalation"]),
+        (&Value::Null, &json!([]))
+    );
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use vedette_core::{Clock as _, ExecutionId, MissedReason, Outcome, ScriptId, Status};
-use vedette_store::{ClaimRequest, FinishedSlot};
+use vedette_core::{ChannelId, Clock as _, ExecutionId, MissedReason, Outcome, ScriptId, Status};
+use vedette_store::{ClaimRequest, CreatedChannel, FinishedSlot, NewChannel};
 
 use crate::world::{Account, World};
 
@@ -40,6 +40,26 @@ impl World {
             "/api/v1/alert-rules/{}",
             made.json()["id"].as_str().unwrap()
         )
+    }
+
+    /// Makes a channel of an account's organization, and gives its id.
+    pub(crate) async fn stored_channel(&self, account: &Account, name: &str) -> String {
+        let me = self.get(account, "/api/v1/users/me").await.json();
+        let new = NewChannel {
+            id: ChannelId::generate(self.clock.as_ref()),
+            org_id: me["organization_id"].as_str().unwrap().parse().unwrap(),
+            owner_id: account.id.parse().unwrap(),
+            name: name.to_owned(),
+            kind: "email".to_owned(),
+            config: json!({ "recipients": ["anna@example.com"] }),
+            secret: "{}".to_owned().into(),
+            is_enabled: true,
+            created_at: self.clock.now(),
+        };
+        let id = new.id.to_string();
+        let made = self.database.store.create_channel(new).await.unwrap();
+        assert!(matches!(made, CreatedChannel::Done(_)));
+        id
     }
 
     /// Lets the next slot of a script, which is due every 30 seconds, end so. Gives the execution's id.

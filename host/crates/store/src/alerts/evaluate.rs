@@ -7,6 +7,7 @@ use vedette_core::{
     Schedule, ScriptId, UserId,
     alert::{
         Severity,
+        follow_up::FollowUps,
         incident::{Event, IncidentState, Notice, Resolution},
         machine::{self, Change, Signal, Step, Transition},
         observation::Observation,
@@ -17,6 +18,7 @@ use vedette_core::{
 
 use super::{
     AlertTransition, IncidentEventKind,
+    follow_ups::FollowUpRow,
     notices::{Down, NoticeRow, Tell, message_of_time},
 };
 
@@ -36,6 +38,8 @@ pub(crate) struct ScriptAlerts {
     pub(crate) open: Option<OpenIncident>,
     /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
     pub(crate) orphan: Option<OpenIncident>,
+    /// What was told again of the incident that goes on.
+    pub(crate) follow_ups: FollowUps,
 }
 
 #[derive(Debug)]
@@ -93,6 +97,7 @@ pub(crate) struct Changes {
     pub(crate) incident_states: Vec<(ScriptId, OrgId, String)>,
     pub(crate) opened: Vec<OpenedRow>,
     pub(crate) touched: Vec<TouchedRow>,
+    pub(crate) follow_ups: Vec<FollowUpRow>,
     pub(crate) events: Vec<EventRow>,
     pub(crate) history: Vec<HistoryRow>,
     /// Who is to be told, in the order in which it happened.
@@ -370,6 +375,7 @@ impl ScriptAlerts {
                 let kind = IncidentEventKind::Resolved;
                 self.event(open.id, kind, rule_of(event), at, cause, changes);
                 self.open = None;
+                self.follow_ups = FollowUps::default();
             }
             Some(Notice::Update) => {
                 self.raise(open, at, changes);
@@ -411,7 +417,7 @@ impl ScriptAlerts {
     /// Tells the channels of `rules` that the incident goes on, because of `rule`. Rules that fire together tell
     /// it once, by the name of the worst.
     fn tell_down(
-        &self,
+        &mut self,
         rules: &[AlertRuleId],
         rule: AlertRuleId,
         at: DateTime<Utc>,
@@ -419,8 +425,12 @@ impl ScriptAlerts {
         changes: &mut Changes,
     ) {
         let Some(open) = self.open else { return };
-        let known = self.rules.iter().find(|known| known.id == rule);
-        let name = known.map(|known| known.name.clone());
+        for rule in rules {
+            self.follow_ups.fire(*rule, at);
+        }
+        // The next tick knows what the rules ask for.
+        self.look_at(open, Some(cause.now), changes);
+        let told = self.down(open, rule, rules);
         let execution = cause.executed.map(|executed| executed.id);
         let together = changes.notices.iter_mut().rev().find_map(|notice| {
             let is_same = notice.incident == open.id && notice.execution == execution;
@@ -432,21 +442,30 @@ impl ScriptAlerts {
         if let Some(down) = together {
             down.rules.extend(rules);
             if open.severity > down.severity {
-                (down.severity, down.rule) = (open.severity, name);
+                (down.severity, down.rule) = (open.severity, told.rule);
             }
             return;
         }
-        let down = Down {
+        self.tell(open.id, at, Tell::Down(told), cause, changes);
+    }
+
+    pub(super) fn down(
+        &self,
+        open: OpenIncident,
+        rule: AlertRuleId,
+        rules: &[AlertRuleId],
+    ) -> Down {
+        let known = self.rules.iter().find(|known| known.id == rule);
+        Down {
             rules: rules.to_vec(),
-            rule: name,
+            rule: known.map(|known| known.name.clone()),
             severity: open.severity,
             started_at: open.since,
             message: known.map(|known| message_of_time(&known.definition)),
-        };
-        self.tell(open.id, at, Tell::Down(down), cause, changes);
+        }
     }
 
-    fn tell(
+    pub(super) fn tell(
         &self,
         incident: IncidentId,
         at: DateTime<Utc>,

@@ -5,6 +5,7 @@
 //! the alerting of a script holds its slot's row locked.
 
 pub(crate) mod evaluate;
+pub(crate) mod follow_ups;
 mod history;
 pub(crate) mod incidents;
 pub(crate) mod notices;
@@ -15,8 +16,8 @@ pub(crate) mod write;
 
 use chrono::{DateTime, Utc};
 use vedette_core::{
-    AlertRuleId, OrgId, ScriptId, UserId,
-    alert::{Severity, rule::RuleDefinition, state::Phase},
+    AlertRuleId, ChannelId, OrgId, ScriptId, UserId,
+    alert::{Severity, follow_up::FollowUp, rule::RuleDefinition, state::Phase},
 };
 
 pub(crate) use evaluate::{Changes, Executed, evidence_of};
@@ -64,6 +65,8 @@ pub struct RuleContent {
     pub severity: Severity,
     /// Whether it is looked at.
     pub is_enabled: bool,
+    /// Who is told when nobody acknowledges its incident.
+    pub follow_up: FollowUp,
 }
 
 /// A rule to be made.
@@ -92,6 +95,8 @@ pub enum CreatedRule {
     NoScript,
     /// The script has [`MAX_RULES`].
     TooMany,
+    /// No such channel in this organization, which a step of its escalation names.
+    NoChannel(ChannelId),
 }
 
 /// What became of a change.
@@ -103,6 +108,8 @@ pub enum UpdatedRule {
     NotFound,
     /// It was changed since the expected revision.
     Stale,
+    /// No such channel in this organization, which a step of its escalation names.
+    NoChannel(ChannelId),
 }
 
 #[cfg(feature = "testing")]
@@ -111,6 +118,7 @@ pub(crate) fn all_sql() -> Vec<&'static str> {
         history::ALL_SQL,
         incidents::ALL_SQL,
         past::ALL_SQL,
+        follow_ups::ALL_SQL,
         notices::ALL_SQL,
         rules::ALL_SQL,
         ticks::ALL_SQL,

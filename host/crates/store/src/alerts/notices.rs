@@ -1,8 +1,6 @@
 //! What is to be told of incidents, as rows of the outbox: written in the transaction that changes the incident, so
 //! that nothing is told that did not happen, and nothing happens that is not told.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::{Database, Encode, FromRow, QueryBuilder, Type, types::Json};
@@ -18,12 +16,25 @@ use crate::replaced::At;
 pub(crate) const FIND_NAMES: &str = "SELECT organizations.name AS organization, projects.name AS project, \
     scripts.name AS script FROM scripts JOIN organizations ON organizations.id = scripts.org_id \
     JOIN projects ON projects.id = scripts.project_id WHERE scripts.org_id = $1 AND scripts.id = $2";
-pub(crate) const FIND_TOLD: &str = "SELECT channel_id, position, event, payload FROM notifications \
-    WHERE org_id = $1 AND incident_id = $2 ORDER BY channel_id, position";
+/// The first that each channel was told of an incident, and the place of the last.
+pub(crate) const FIND_TOLD: &str = "SELECT told.channel_id, told.payload, (SELECT MAX(later.position) \
+    FROM notifications AS later WHERE later.incident_id = told.incident_id \
+    AND later.channel_id = told.channel_id) AS last FROM notifications AS told \
+    WHERE told.org_id = $1 AND told.incident_id = $2 AND told.position = 1 ORDER BY told.channel_id";
+pub(crate) const FIND_EVIDENCE: &str =
+    "SELECT evidence FROM incidents WHERE org_id = $1 AND id = $2";
+pub(crate) const FIND_RUN: &str =
+    "SELECT id, executed_at FROM script_executions WHERE org_id = $1 AND id = $2";
 pub(crate) const FIND_USERNAME: &str = "SELECT username FROM users WHERE id = $1";
 
 #[cfg(feature = "testing")]
-pub(super) const ALL_SQL: &[&str] = &[FIND_NAMES, FIND_TOLD, FIND_USERNAME];
+pub(super) const ALL_SQL: &[&str] = &[
+    FIND_NAMES,
+    FIND_TOLD,
+    FIND_EVIDENCE,
+    FIND_RUN,
+    FIND_USERNAME,
+];
 
 /// Something happened to an incident that people are told of.
 #[derive(Debug)]
@@ -46,10 +57,22 @@ pub(crate) struct NoticeRow {
 pub(crate) enum Tell {
     /// Goes to the channels of rules, those that were told of the incident before excepted.
     Down(Down),
-    /// Goes to all channels that `Down` went to.
+    /// Goes to all channels that were told of the incident.
     Acknowledged,
-    /// Goes to all channels that `Down` went to.
+    /// Goes to the channels of these rules that were told of the incident and wait for nothing of it.
+    Reminder(Vec<AlertRuleId>),
+    /// Goes to the channels of steps, also to those that were told of the incident before.
+    Escalated(Escalated),
+    /// Goes to all channels that were told of the incident.
     Up(Resolution),
+}
+
+#[derive(Debug)]
+pub(crate) struct Escalated {
+    /// Rules and minutes.
+    pub(crate) steps: Vec<(AlertRuleId, u32)>,
+    /// As it would be told now.
+    pub(crate) down: Down,
 }
 
 #[derive(Debug)]
@@ -78,6 +101,8 @@ pub(crate) fn message_of_time(rule: &RuleDefinition) -> String {
 
 /// A run, and when it was.
 pub(crate) type Run = (Uuid, DateTime<Utc>);
+/// What was met, the last run that was well, and the first one after it that was not.
+pub(crate) type Seen = (Value, Option<Run>, Option<Run>);
 
 #[derive(Debug, Default, FromRow)]
 pub(crate) struct Names {
@@ -86,14 +111,17 @@ pub(crate) struct Names {
     script: String,
 }
 
-/// A notification of the same incident.
+/// What a channel was told first of the same incident.
 #[derive(Debug, FromRow)]
 pub(crate) struct ToldRow {
     channel_id: Uuid,
-    position: i64,
-    event: String,
     payload: Json<Value>,
+    /// The place of what it was told last.
+    last: i64,
 }
+
+/// A channel, and the place of what it was told last of the incident; 0: it was told nothing.
+pub(crate) type Target = (Uuid, i64);
 
 /// A row of the outbox.
 #[derive(Debug)]
@@ -111,8 +139,7 @@ impl NoticeRow {
     }
 
     /// What the execution said, where it failed, and its requests.
-    fn observed(&self) -> (Option<&str>, &Value, &Value) {
-        let evidence = self.evidence.as_ref().unwrap_or(&Value::Null);
+    fn observed(evidence: &Value) -> (Option<&str>, &Value, &Value) {
         (
             evidence["message"].as_str(),
             &evidence["failing_step"]["name"],
@@ -120,18 +147,18 @@ impl NoticeRow {
         )
     }
 
-    /// The rows of `Down`.
-    pub(crate) fn down(
+    /// The rows of what says all of it.
+    pub(crate) fn tell_all(
         &self,
         down: &Down,
         names: &Names,
-        (last_good, first_bad): (Option<Run>, Option<Run>),
-        channels: Vec<Uuid>,
+        (evidence, last_good, first_bad): Seen,
+        channels: Vec<Target>,
     ) -> Vec<NewNotification> {
-        let (message, failing_step, requests) = self.observed();
+        let (message, failing_step, requests) = Self::observed(&evidence);
         let run = |run: Option<Run>| run.map(|(id, at)| json!({ "id": id, "at": at }));
         let payload = json!({
-            "event": "down",
+            "event": self.event(),
             "severity": down.severity,
             "organization": names.organization,
             "project": names.project,
@@ -149,55 +176,47 @@ impl NoticeRow {
             "first_bad": run(first_bad),
             "link": null,
         });
-        let rows = channels.into_iter().map(|channel| {
+        let rows = channels.into_iter().map(|(channel, last)| {
             let id = self.new_id();
             let mut payload = payload.clone();
             payload["id"] = json!(id);
             NewNotification {
                 id,
                 channel: ChannelId::from_uuid(channel),
-                event: "down",
-                position: 1,
+                event: self.event(),
+                position: last + 1,
                 payload,
             }
         });
         rows.collect()
     }
 
-    /// The rows of what follows, for each channel that got `Down`, after all that it got already. What does not
-    /// change is as `Down` told it.
+    /// The rows of what follows, for each channel that was told, after all that it got already. What does not change
+    /// is as it was told first.
     pub(crate) fn follow(
         &self,
         told: Vec<ToldRow>,
         username: Option<&str>,
     ) -> Vec<NewNotification> {
-        let mut channels: BTreeMap<Uuid, (Option<Value>, i64)> = BTreeMap::new();
-        for row in told {
-            let (down, position) = channels.entry(row.channel_id).or_default();
-            *position = row.position.max(*position);
-            if row.event == "down" {
-                *down = Some(row.payload.0);
-            }
-        }
-        let told = channels.into_iter();
-        let told = told.filter_map(|(channel, (down, last))| Some((channel, down?, last)));
-        told.map(|(channel, payload, last)| {
+        let rows = told.into_iter().map(|told| {
             let id = self.new_id();
             NewNotification {
                 id,
-                channel: ChannelId::from_uuid(channel),
+                channel: ChannelId::from_uuid(told.channel_id),
                 event: self.event(),
-                position: last + 1,
-                payload: self.following(payload, id, username),
+                position: told.last + 1,
+                payload: self.following(told.payload.0, id, username),
             }
-        })
-        .collect()
+        });
+        rows.collect()
     }
 
     const fn event(&self) -> &'static str {
         match self.what {
             Tell::Down(_) => "down",
             Tell::Acknowledged => "acknowledged",
+            Tell::Reminder(_) => "reminder",
+            Tell::Escalated(_) => "escalated",
             Tell::Up(_) => "up",
         }
     }
@@ -208,10 +227,11 @@ impl NoticeRow {
         payload["event"] = json!(self.event());
         payload["occurred_at"] = json!(self.at);
         match self.what {
-            Tell::Down(_) => {}
+            Tell::Down(_) | Tell::Reminder(_) | Tell::Escalated(_) => {}
             Tell::Acknowledged => payload["message"] = json!(format!("{somebody} sees to it.")),
             Tell::Up(why) => {
-                let (message, _, requests) = self.observed();
+                let (message, _, requests) =
+                    Self::observed(self.evidence.as_ref().unwrap_or(&Value::Null));
                 payload["ended_at"] = json!(self.at);
                 payload["resolution"] = json!(resolution_text(why));
                 payload["failing_step"] = Value::Null;
@@ -245,7 +265,7 @@ where
 {
     query
         .push(
-            "SELECT channels.id FROM notification_channels AS channels \
+            "SELECT channels.id, CAST(0 AS BIGINT) FROM notification_channels AS channels \
              WHERE channels.is_enabled AND channels.org_id = ",
         )
         .push_bind(notice.org.as_uuid())
@@ -320,34 +340,88 @@ macro_rules! find_runs {
     }};
 }
 
+/// What an incident began with. Its runs may not be kept any more.
+macro_rules! find_evidence {
+    ($tx:ident, $notice:expr) => {{
+        let evidence: Option<sqlx::types::Json<serde_json::Value>> =
+            sqlx::query_scalar($crate::alerts::notices::FIND_EVIDENCE)
+                .bind($notice.org.as_uuid())
+                .bind($notice.incident.as_uuid())
+                .fetch_optional(&mut *$tx)
+                .await?;
+        let evidence = evidence.map(|evidence| evidence.0).unwrap_or_default();
+        let mut runs: [Option<$crate::alerts::notices::Run>; 2] = [None, None];
+        let names = ["last_good_execution_id", "first_bad_execution_id"];
+        for (run, name) in runs.iter_mut().zip(names) {
+            let id = evidence[name].as_str();
+            let id = id.and_then(|id| id.parse::<uuid::Uuid>().ok());
+            *run = sqlx::query_as($crate::alerts::notices::FIND_RUN)
+                .bind($notice.org.as_uuid())
+                .bind(id.unwrap_or_default())
+                .fetch_optional(&mut *$tx)
+                .await?;
+        }
+        (evidence, runs[0], runs[1])
+    }};
+}
+
+/// The rows of a notice that says all of it, to the channels that `$targets` asks for. What was `$seen` is read only
+/// if there are any.
+macro_rules! tell_all {
+    ($tx:ident, $notice:expr, $down:expr, $targets:expr, $seen:expr) => {{
+        let channels: Vec<$crate::alerts::notices::Target> = $targets
+            .build_query_as()
+            .persistent(false)
+            .fetch_all(&mut *$tx)
+            .await?;
+        if channels.is_empty() {
+            continue;
+        }
+        let names: Option<$crate::alerts::notices::Names> =
+            sqlx::query_as($crate::alerts::notices::FIND_NAMES)
+                .bind($notice.org.as_uuid())
+                .bind($notice.script.as_uuid())
+                .fetch_optional(&mut *$tx)
+                .await?;
+        let seen: $crate::alerts::notices::Seen = $seen;
+        $notice.tell_all($down, &names.unwrap_or_default(), seen, channels)
+    }};
+}
+
 /// Writes what is to be told. Whoever does holds the slot of the script, so that places are given out in order.
 macro_rules! write_notices {
     ($D:ident, $tx:ident, $notices:expr) => {{
-        use $crate::alerts::notices::{
-            FIND_NAMES, FIND_TOLD, FIND_USERNAME, Names, NoticeRow, Tell, ToldRow, find_runs,
-            push_rows, push_targets,
+        use $crate::alerts::{
+            follow_ups::{push_escalated, push_reminded},
+            notices::{
+                FIND_TOLD, FIND_USERNAME, NoticeRow, Tell, ToldRow, find_evidence, find_runs,
+                push_rows, push_targets, tell_all,
+            },
         };
         let notices: Vec<NoticeRow> = $notices;
         for notice in notices {
+            let mut targets = sqlx::QueryBuilder::<$D>::new("");
             let rows = match &notice.what {
                 Tell::Down(down) => {
-                    let mut targets = sqlx::QueryBuilder::<$D>::new("");
                     push_targets(&mut targets, &notice, down);
-                    let channels: Vec<uuid::Uuid> = targets
-                        .build_query_scalar()
+                    tell_all!($tx, notice, down, targets, {
+                        let runs = find_runs!($tx, notice.org, notice.script);
+                        (notice.evidence.clone().unwrap_or_default(), runs.0, runs.1)
+                    })
+                }
+                Tell::Escalated(escalated) => {
+                    push_escalated(&mut targets, &notice, escalated);
+                    let down = &escalated.down;
+                    tell_all!($tx, notice, down, targets, find_evidence!($tx, notice))
+                }
+                Tell::Reminder(rules) => {
+                    push_reminded(&mut targets, &notice, rules);
+                    let told: Vec<ToldRow> = targets
+                        .build_query_as()
                         .persistent(false)
                         .fetch_all(&mut *$tx)
                         .await?;
-                    if channels.is_empty() {
-                        continue;
-                    }
-                    let names: Option<Names> = sqlx::query_as(FIND_NAMES)
-                        .bind(notice.org.as_uuid())
-                        .bind(notice.script.as_uuid())
-                        .fetch_optional(&mut *$tx)
-                        .await?;
-                    let runs = find_runs!($tx, notice.org, notice.script);
-                    notice.down(down, &names.unwrap_or_default(), runs, channels)
+                    notice.follow(told, None)
                 }
                 Tell::Acknowledged | Tell::Up(_) => {
                     let told: Vec<ToldRow> = sqlx::query_as(FIND_TOLD)
@@ -376,4 +450,4 @@ macro_rules! write_notices {
     }};
 }
 
-pub(crate) use {find_runs, write_notices};
+pub(crate) use {find_evidence, find_runs, tell_all, write_notices};

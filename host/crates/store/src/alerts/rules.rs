@@ -7,6 +7,7 @@ use uuid::Uuid;
 use vedette_core::{
     AlertRuleId, OrgId, Schedule, ScriptId, UserId,
     alert::{
+        follow_up::FollowUp,
         incident::Event as IncidentChange,
         machine::{self, Edit},
         rule::RuleDefinition,
@@ -18,6 +19,10 @@ use vedette_core::{
 use super::{
     AlertRule, Changes, CreatedRule, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
     evaluate::{Cause, StateRow, next_look},
+    follow_ups::{
+        STEPS_OF_RULE, STEPS_OF_SCRIPT, StepRow, find_missing_channel, follow_anew, keep_steps,
+        minutes, steps_of,
+    },
     load_alerts,
     write::{corrupt_alert, push_states},
     write_alerts,
@@ -33,12 +38,14 @@ use crate::{
 };
 
 const GET_RULE: &str = "SELECT rules.id, rules.script_id, rules.name, rules.rule_definition, rules.severity, \
-    rules.is_enabled, rules.created_by, rules.created_at, rules.updated_at, rules.revision, states.state \
+    rules.is_enabled, rules.remind_after_minutes, rules.created_by, rules.created_at, rules.updated_at, \
+    rules.revision, states.state \
     FROM alert_rules AS rules JOIN scripts ON scripts.id = rules.script_id AND NOT scripts.is_deleted \
     LEFT JOIN alert_rule_states AS states ON states.rule_id = rules.id AND states.location = $3 \
     WHERE rules.org_id = $1 AND rules.id = $2";
 const LIST_RULES: &str = "SELECT rules.id, rules.script_id, rules.name, rules.rule_definition, rules.severity, \
-    rules.is_enabled, rules.created_by, rules.created_at, rules.updated_at, rules.revision, states.state \
+    rules.is_enabled, rules.remind_after_minutes, rules.created_by, rules.created_at, rules.updated_at, \
+    rules.revision, states.state \
     FROM alert_rules AS rules \
     LEFT JOIN alert_rule_states AS states ON states.rule_id = rules.id AND states.location = $3 \
     WHERE rules.org_id = $1 AND rules.script_id = $2 AND rules.id < $4 ORDER BY rules.id DESC LIMIT $5";
@@ -46,10 +53,11 @@ const GET_SCHEDULE: &str = "SELECT is_enabled, cron_expression, interval_seconds
     WHERE org_id = $1 AND id = $2 AND NOT is_deleted";
 const COUNT_RULES: &str = "SELECT COUNT(*) FROM alert_rules WHERE org_id = $1 AND script_id = $2";
 const INSERT_RULE: &str = "INSERT INTO alert_rules (id, org_id, script_id, name, rule_definition, severity, \
-    is_enabled, created_by, created_at, updated_at, revision) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1)";
+    is_enabled, created_by, created_at, updated_at, revision, remind_after_minutes) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1, $10)";
 const UPDATE_RULE: &str = "UPDATE alert_rules SET name = $3, rule_definition = $4, severity = $5, \
-    is_enabled = $6, updated_at = $7, revision = revision + 1 WHERE org_id = $1 AND id = $2 AND revision = $8";
+    is_enabled = $6, updated_at = $7, revision = revision + 1, remind_after_minutes = $9 \
+    WHERE org_id = $1 AND id = $2 AND revision = $8";
 const DELETE_RULE: &str = "DELETE FROM alert_rules WHERE org_id = $1 AND id = $2";
 const FORGET_STATE: &str = "DELETE FROM alert_rule_states WHERE rule_id = $1";
 
@@ -73,6 +81,7 @@ struct RuleRow {
     rule_definition: Json<Value>,
     severity: String,
     is_enabled: bool,
+    remind_after_minutes: Option<i64>,
     created_by: Uuid,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -80,10 +89,8 @@ struct RuleRow {
     state: Option<String>,
 }
 
-impl TryFrom<RuleRow> for AlertRule {
-    type Error = StoreError;
-
-    fn try_from(row: RuleRow) -> Result<Self, StoreError> {
+impl AlertRule {
+    fn of(row: RuleRow, steps: &[StepRow]) -> Result<Self, StoreError> {
         let definition = RuleDefinition::read(&row.rule_definition.0);
         let severity = row.severity.parse();
         Ok(Self {
@@ -94,6 +101,10 @@ impl TryFrom<RuleRow> for AlertRule {
                 definition: definition.map_err(|error| corrupt_alert(&row.id, &error))?,
                 severity: severity.map_err(|error| corrupt_alert(&row.id, &error))?,
                 is_enabled: row.is_enabled,
+                follow_up: FollowUp {
+                    remind_after_minutes: row.remind_after_minutes.map(minutes),
+                    escalation: steps_of(row.id, steps),
+                },
             },
             // One that does not read begins anew with the next execution.
             phase: row
@@ -152,6 +163,28 @@ macro_rules! lock_script {
     }};
 }
 
+/// The row of a rule, and its steps.
+macro_rules! read_rule {
+    ($from:expr, $org:expr, $id:expr) => {{
+        let row: Option<RuleRow> = sqlx::query_as(GET_RULE)
+            .bind($org.as_uuid())
+            .bind($id.as_uuid())
+            .bind(DEFAULT_LOCATION)
+            .fetch_optional($from)
+            .await?;
+        match row {
+            None => None,
+            Some(row) => {
+                let steps: Vec<StepRow> = sqlx::query_as(STEPS_OF_RULE)
+                    .bind($id.as_uuid())
+                    .fetch_all($from)
+                    .await?;
+                Some((row, steps))
+            }
+        }
+    }};
+}
+
 /// Keeps the state of a rule that is enabled.
 macro_rules! keep_state {
     ($D:ident, $tx:ident, $id:expr, $definition:expr, $state:expr, $schedule:expr, $now:expr) => {{
@@ -191,7 +224,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the script has one of this name.
-    pub async fn create_alert_rule(&self, new: NewAlertRule) -> Result<CreatedRule, StoreError> {
+    pub async fn create_alert_rule(
+        &self,
+        mut new: NewAlertRule,
+    ) -> Result<CreatedRule, StoreError> {
+        new.content.follow_up = new.content.follow_up.in_order();
         let (org, script, now) = (new.org_id, new.script_id, new.created_at);
         let rule = in_tx!(self, D, tx => {
             let Some(schedule) = lock_script!(self, tx, org, script) else {
@@ -206,6 +243,10 @@ impl Store {
                 return Ok(CreatedRule::TooMany);
             }
             let content = &new.content;
+            let steps = &content.follow_up.escalation;
+            if let Some(missing) = find_missing_channel!(self, D, tx, org, steps) {
+                return Ok(CreatedRule::NoChannel(missing));
+            }
             sqlx::query(INSERT_RULE)
                 .bind(new.id.as_uuid())
                 .bind(org.as_uuid())
@@ -216,9 +257,11 @@ impl Store {
                 .bind(content.is_enabled)
                 .bind(new.created_by.as_uuid())
                 .bind(now)
+                .bind(content.follow_up.remind_after_minutes.map(i64::from))
                 .execute(&mut *tx)
                 .await
                 .map_err(|error| conflict(error, "name"))?;
+            keep_steps!(tx, new.id, steps);
             let state = RuleState::new(now);
             if content.is_enabled {
                 let schedule = schedule.schedule(script)?;
@@ -247,15 +290,9 @@ impl Store {
         org: OrgId,
         id: AlertRuleId,
     ) -> Result<Option<AlertRule>, StoreError> {
-        let row: Option<RuleRow> = on_db!(self, pool => {
-            sqlx::query_as(GET_RULE)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .bind(DEFAULT_LOCATION)
-                .fetch_optional(pool)
-                .await?
-        });
-        row.map(AlertRule::try_from).transpose()
+        on_db!(self, pool => read_rule!(pool, org, id))
+            .map(|(row, steps)| AlertRule::of(row, &steps))
+            .transpose()
     }
 
     /// One page of the rules of a script, newest first.
@@ -265,19 +302,25 @@ impl Store {
         script: ScriptId,
         page: PageRequest,
     ) -> Result<Page<AlertRule>, StoreError> {
-        let rows: Vec<RuleRow> = on_db!(self, pool => {
-            sqlx::query_as(LIST_RULES)
+        let (rows, steps): (Vec<RuleRow>, Vec<StepRow>) = on_db!(self, pool => {
+            let rows = sqlx::query_as(LIST_RULES)
                 .bind(org.as_uuid())
                 .bind(script.as_uuid())
                 .bind(DEFAULT_LOCATION)
                 .bind(page.before())
                 .bind(page.fetch_limit())
                 .fetch_all(pool)
-                .await?
+                .await?;
+            let steps = sqlx::query_as(STEPS_OF_SCRIPT)
+                .bind(org.as_uuid())
+                .bind(script.as_uuid())
+                .fetch_all(pool)
+                .await?;
+            (rows, steps)
         });
         let items = rows
             .into_iter()
-            .map(AlertRule::try_from)
+            .map(|row| AlertRule::of(row, &steps))
             .collect::<Result<_, _>>()?;
         Ok(page.page(items, |rule: &AlertRule| rule.id.as_uuid()))
     }
@@ -292,10 +335,11 @@ impl Store {
         &self,
         org: OrgId,
         id: AlertRuleId,
-        content: RuleContent,
+        mut content: RuleContent,
         now: DateTime<Utc>,
         expected_revision: Option<i64>,
     ) -> Result<UpdatedRule, StoreError> {
+        content.follow_up = content.follow_up.in_order();
         let Some(known) = self.get_alert_rule(org, id).await? else {
             return Ok(UpdatedRule::NotFound);
         };
@@ -303,19 +347,17 @@ impl Store {
         let script = known.script_id;
         let rule = in_tx!(self, D, tx => {
             let schedule = lock_script!(self, tx, org, script);
-            let row: Option<RuleRow> = sqlx::query_as(GET_RULE)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .bind(DEFAULT_LOCATION)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let (Some(schedule), Some(row)) = (schedule, row) else {
+            let (Some(schedule), Some((row, steps))) = (schedule, read_rule!(&mut *tx, org, id)) else {
                 return Ok(UpdatedRule::NotFound);
             };
             let state = row.state.as_deref().and_then(|text| RuleState::from_json(text).ok());
-            let old = AlertRule::try_from(row)?;
+            let old = AlertRule::of(row, &steps)?;
             if expected_revision.is_some_and(|expected| expected != old.revision) {
                 return Ok(UpdatedRule::Stale);
+            }
+            let steps = &content.follow_up.escalation;
+            if let Some(missing) = find_missing_channel!(self, D, tx, org, steps) {
+                return Ok(UpdatedRule::NoChannel(missing));
             }
             let changed = sqlx::query(UPDATE_RULE)
                 .bind(org.as_uuid())
@@ -326,12 +368,16 @@ impl Store {
                 .bind(content.is_enabled)
                 .bind(now)
                 .bind(old.revision)
+                .bind(content.follow_up.remind_after_minutes.map(i64::from))
                 .execute(&mut *tx)
                 .await
                 .map_err(|error| conflict(error, "name"))?
                 .rows_affected();
             if changed == 0 {
                 return Ok(UpdatedRule::Stale);
+            }
+            if content.follow_up != old.content.follow_up {
+                follow_anew!(tx, org, script, id, steps, now);
             }
             let kept = state
                 .filter(|_| content.is_enabled)

@@ -1,10 +1,11 @@
-//! What happens to rules without an execution: a script that is silent, a certificate that comes near its end.
+//! What happens without an execution: to rules, as when a script is silent or a certificate comes near its end, and to
+//! incidents that nobody sees to.
 
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 use vedette_core::{Clock, OrgId, ScriptId, slot::DEFAULT_LOCATION};
 
-use super::{Changes, evaluate::Cause, load_alerts, write_alerts};
+use super::{Changes, evaluate::Cause, follow_ups::load_asked, load_alerts, write_alerts};
 use crate::{
     Store, StoreError,
     db::{in_tx, on_db},
@@ -13,10 +14,13 @@ use crate::{
 /// Scripts of one transaction.
 const SCRIPTS: i64 = 100;
 
-const DUE_TICKS: &str = "SELECT DISTINCT rules.org_id, rules.script_id FROM alert_rule_states AS states \
+const DUE_TICKS: &str = "SELECT rules.org_id, rules.script_id FROM alert_rule_states AS states \
     JOIN alert_rules AS rules ON rules.id = states.rule_id JOIN scripts ON scripts.id = rules.script_id \
     AND NOT scripts.is_deleted AND scripts.is_enabled \
-    WHERE states.next_tick_at <= $1 AND states.location = $2 LIMIT $3";
+    WHERE states.next_tick_at <= $1 AND states.location = $2 \
+    UNION SELECT incidents.org_id, incidents.script_id FROM incidents \
+    JOIN incident_states AS known ON known.script_id = incidents.script_id \
+    WHERE incidents.next_notice_at <= $1 LIMIT $3";
 
 #[cfg(feature = "testing")]
 pub(super) const ALL_SQL: &[&str] = &[DUE_TICKS];
@@ -28,8 +32,8 @@ struct DueRow {
 }
 
 impl Store {
-    /// Does what time does to the rules that are due, of some scripts. Answers of how many: if that is any, there
-    /// may be more.
+    /// Does what time does to the rules and incidents that are due, of some scripts. Answers of how many: if that is
+    /// any, there may be more.
     pub async fn tick_alerts(&self, clock: &dyn Clock) -> Result<u64, StoreError> {
         let now = clock.now();
         let due: Vec<DueRow> = on_db!(self, pool => {
@@ -65,9 +69,11 @@ impl Store {
             select.push(") ORDER BY script_id").push(lock);
             let _: Vec<(Uuid,)> = select.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
             let mut alerts = load_alerts!(D, tx, org, &scripts, now);
+            let asked = load_asked!(D, tx, &scripts);
             let mut changes = Changes::default();
             for alerts in &mut alerts {
                 alerts.tick(Cause::time(now, clock), &mut changes);
+                alerts.follow_up(&asked, Cause::time(now, clock), &mut changes);
             }
             write_alerts!(D, tx, changes);
         });

@@ -6,7 +6,10 @@ use sqlx::{Database, Encode, FromRow, QueryBuilder, Type, types::Json};
 use uuid::Uuid;
 use vedette_core::{
     AlertRuleId, IncidentId, OrgId, ScriptId,
-    alert::{Severity, incident::IncidentState, rule::RuleDefinition, state::RuleState},
+    alert::{
+        Severity, follow_up::FollowUps, incident::IncidentState, rule::RuleDefinition,
+        state::RuleState,
+    },
     slot::DEFAULT_LOCATION,
 };
 
@@ -19,10 +22,12 @@ pub(crate) const INSERT_INCIDENT: &str = "INSERT INTO incidents (id, org_id, scr
     evidence) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(crate) const RAISE_INCIDENT: &str =
     "UPDATE incidents SET severity = $3 WHERE org_id = $1 AND id = $2";
-pub(crate) const ACKNOWLEDGE_INCIDENT: &str = "UPDATE incidents SET acknowledged_at = $3, acknowledged_by = $4 \
-    WHERE org_id = $1 AND id = $2";
+pub(crate) const ACKNOWLEDGE_INCIDENT: &str = "UPDATE incidents SET acknowledged_at = $3, acknowledged_by = $4, \
+    next_notice_at = NULL WHERE org_id = $1 AND id = $2";
 pub(crate) const RESOLVE_INCIDENT: &str = "UPDATE incidents SET resolved_at = $3, resolved_by = $4, \
-    resolution = $5 WHERE org_id = $1 AND id = $2";
+    resolution = $5, next_notice_at = NULL WHERE org_id = $1 AND id = $2";
+pub(crate) const KEEP_FOLLOW_UPS: &str =
+    "UPDATE incidents SET follow_ups = $3, next_notice_at = $4 WHERE org_id = $1 AND id = $2";
 pub(crate) const INSERT_EVENT: &str = "INSERT INTO incident_events (id, org_id, incident_id, occurred_at, kind, \
     user_id, rule_id, execution_id, message) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 pub(crate) const INSERT_HISTORY: &str = "INSERT INTO alert_history (id, org_id, script_id, rule_id, incident_id, \
@@ -45,6 +50,7 @@ pub(super) const ALL_SQL: &[&str] = &[
     RAISE_INCIDENT,
     ACKNOWLEDGE_INCIDENT,
     RESOLVE_INCIDENT,
+    KEEP_FOLLOW_UPS,
     INSERT_EVENT,
     INSERT_HISTORY,
     LAST_GOOD,
@@ -75,6 +81,7 @@ pub(crate) struct IncidentRow {
     incident_id: Option<Uuid>,
     severity: Option<String>,
     opened_at: Option<DateTime<Utc>>,
+    follow_ups: Option<String>,
 }
 
 /// Asks for the enabled rules of scripts.
@@ -105,7 +112,7 @@ where
 {
     query.push(
         "SELECT states.script_id, states.state, incidents.id AS incident_id, incidents.severity, \
-         incidents.opened_at \
+         incidents.opened_at, incidents.follow_ups \
          FROM incident_states AS states LEFT JOIN incidents ON incidents.script_id = states.script_id \
          AND incidents.resolved_at IS NULL WHERE states.script_id IN (",
     );
@@ -143,6 +150,7 @@ pub(crate) fn gather(
             incident: IncidentState::default(),
             open: None,
             orphan: None,
+            follow_ups: FollowUps::default(),
         })
         .collect();
     for row in incidents {
@@ -166,7 +174,16 @@ pub(crate) fn gather(
                 complain(&row.script_id, &IncidentIsGone);
                 alerts.incident = IncidentState::default();
             }
-            _ => alerts.open = open,
+            _ => {
+                alerts.open = open;
+                let stored = row.follow_ups.as_deref().map(FollowUps::from_json);
+                alerts.follow_ups = stored
+                    .and_then(|read| {
+                        read.inspect_err(|error| complain(&row.script_id, error))
+                            .ok()
+                    })
+                    .unwrap_or_default();
+            }
         }
     }
     for row in rules {
@@ -318,6 +335,15 @@ macro_rules! write_alerts {
                 .bind(opened.severity.as_str())
                 .bind(opened.at)
                 .bind(sqlx::types::Json(evidence))
+                .execute(&mut *$tx)
+                .await?;
+        }
+        for row in changes.follow_ups {
+            sqlx::query(write::KEEP_FOLLOW_UPS)
+                .bind(row.org.as_uuid())
+                .bind(row.incident.as_uuid())
+                .bind(row.state)
+                .bind(row.next_notice_at)
                 .execute(&mut *$tx)
                 .await?;
         }

@@ -182,6 +182,8 @@ impl Snapshot for AlertRule {
             "rule_definition": self.content.definition.to_json(),
             "severity": self.content.severity,
             "is_enabled": self.content.is_enabled,
+            "remind_after_minutes": self.content.follow_up.remind_after_minutes,
+            "escalation": self.content.follow_up.escalation,
         })
     }
 }

@@ -35,11 +35,11 @@ const INSERT_NOTIFICATION: &str = "INSERT INTO notifications (id, org_id, channe
     created_at, status, attempts, next_attempt_at, lease_token) \
     SELECT $1, org_id, id, $4, 1, $5, $6, 'pending', 0, $6, 0 FROM notification_channels \
     WHERE org_id = $2 AND id = $3";
-/// Those of incidents that go on stay: who was told is known by them.
+/// The first ones of incidents that go on stay: who was told is known by them.
 const DELETE_OLD: &str = "DELETE FROM notifications WHERE id IN (SELECT old.id \
     FROM notifications AS old WHERE old.created_at < $1 AND old.status <> 'pending' \
-    AND NOT EXISTS (SELECT 1 FROM incidents WHERE incidents.id = old.incident_id \
-    AND incidents.resolved_at IS NULL) ORDER BY old.created_at LIMIT $2)";
+    AND (old.position > 1 OR NOT EXISTS (SELECT 1 FROM incidents WHERE incidents.id = old.incident_id \
+    AND incidents.resolved_at IS NULL)) ORDER BY old.created_at LIMIT $2)";
 
 #[cfg(feature = "testing")]
 pub(super) const ALL_SQL: &[&str] = &[

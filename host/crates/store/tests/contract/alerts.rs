@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use vedette_core::{
     AlertRuleId, Clock as _, ErrorClass, ExecutionId, ManualClock, Outcome, Projects, ScriptId,
     Status,
-    alert::{Severity, rule::RuleDefinition, state::Phase},
+    alert::{Severity, follow_up::FollowUp, rule::RuleDefinition, state::Phase},
 };
 use vedette_store::{
     AlertRule, AlertTransition, ChangedIncident, CreatedRule, FinishedSlot, HistoryFilter,
@@ -43,6 +43,7 @@ pub(crate) fn content(name: &str, definition: RuleDefinition) -> RuleContent {
         definition,
         severity: Severity::Warning,
         is_enabled: true,
+        follow_up: FollowUp::default(),
     }
 }
 

@@ -73,6 +73,7 @@ async fn several_nodes_may_migrate_at_once() {
         let tables = [
             "delivery_attempts",
             "notifications",
+            "alert_rule_escalations",
             "alert_rule_channels",
             "notification_channels",
             "audit_log",

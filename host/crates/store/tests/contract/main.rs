@@ -31,6 +31,7 @@ mod profiles;
 mod quotas;
 mod races;
 mod recordings;
+mod reminders;
 mod schema;
 mod scripts;
 mod sealed;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use vedette_core::{
     AlertRuleId, ChannelId, Clock as _, ExecutionId, IncidentId, ManualClock, NotificationId,
     Outcome, ProjectId, Projects, RequestRecord, ScriptId, Status, Step, StepKind,
-    alert::{Severity, rule::RuleDefinition},
+    alert::{Severity, follow_up::FollowUp, rule::RuleDefinition},
 };
 use vedette_store::{
     AlertRule, ChangedIncident, ChannelChange, CreatedRule, FinishedSlot, IncidentAction,
@@ -35,16 +35,17 @@ fn down() -> RuleDefinition {
     RuleDefinition::read(&value).unwrap()
 }
 
-fn content(name: &str) -> RuleContent {
+pub(crate) fn content(name: &str) -> RuleContent {
     RuleContent {
         name: name.to_owned(),
         definition: down(),
         severity: Severity::Warning,
         is_enabled: true,
+        follow_up: FollowUp::default(),
     }
 }
 
-async fn rule_with(
+pub(crate) async fn rule_with(
     store: &Store,
     owner: &Owner,
     script: ScriptId,
@@ -139,7 +140,7 @@ impl<'a> World<'a> {
         made
     }
 
-    async fn tells(&self, rule: AlertRuleId, channels: &[ChannelId]) {
+    pub(crate) async fn tells(&self, rule: AlertRuleId, channels: &[ChannelId]) {
         let set = self
             .store
             .set_rule_channels(self.owner.org, rule, channels)
@@ -195,7 +196,7 @@ impl<'a> World<'a> {
         page.await.unwrap().items[0].id
     }
 
-    async fn act(&self, action: IncidentAction) {
+    pub(crate) async fn act(&self, action: IncidentAction) {
         self.clock.advance(TimeDelta::seconds(1));
         let incident = self.incident().await;
         let user = self.owner.user;

@@ -9,6 +9,7 @@ use vedette_core::{
 };
 use vedette_store::RuleContent;
 
+use super::follow_up::{self, EscalationStepBody};
 use crate::problem::{FieldError, Problem};
 
 #[derive(Deserialize, ToSchema)]
@@ -25,6 +26,12 @@ pub(crate) struct AlertRuleBody {
     severity: Option<String>,
     /// True by default.
     is_enabled: Option<bool>,
+    /// As long as nobody has acknowledged, its channels are told again each so many minutes.
+    #[schema(minimum = 5, maximum = 10_080, example = 60)]
+    remind_after_minutes: Option<u32>,
+    /// Who is told besides as long as nobody has acknowledged, by growing `after_minutes`.
+    #[schema(max_items = 5)]
+    escalation: Option<Vec<EscalationStepBody>>,
 }
 
 impl AlertRuleBody {
@@ -43,12 +50,15 @@ impl AlertRuleBody {
                 errors.push(FieldError::new("/severity", detail));
             }),
         };
+        let escalation = self.escalation.unwrap_or_default();
+        let follow_up = follow_up::check(self.remind_after_minutes, escalation, &mut errors);
         match (definition, severity) {
             (Ok(definition), Ok(severity)) if errors.is_empty() => Ok(RuleContent {
                 name: self.name,
                 definition,
                 severity,
                 is_enabled: self.is_enabled.unwrap_or(true),
+                follow_up,
             }),
             _ => Err(Problem::invalid(errors)),
         }

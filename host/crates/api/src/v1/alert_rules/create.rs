@@ -9,7 +9,7 @@ use axum::{
 use vedette_core::{AlertRuleId, ScriptId};
 use vedette_store::{CreatedRule, MAX_RULES, NewAlertRule};
 
-use super::{AlertRuleView, body::AlertRuleBody, check_script};
+use super::{AlertRuleView, body::AlertRuleBody, check_script, follow_up};
 use crate::{
     ApiState,
     auth::{May, need},
@@ -55,9 +55,11 @@ pub(crate) async fn create_alert_rule(
         created_by: caller.user.id,
         created_at: state.clock.now(),
     };
+    let steps = new.content.follow_up.escalation.clone();
     let rule = match caller.store.create_alert_rule(new).await? {
         CreatedRule::Done(rule) => rule,
         CreatedRule::NoScript => return Err(Problem::not_found()),
+        CreatedRule::NoChannel(missing) => return Err(follow_up::no_channel(&steps, missing)),
         CreatedRule::TooMany => {
             let detail = format!("this script has {MAX_RULES} alert rules already; delete one");
             return Err(Problem::quota_exceeded(detail, RETRY_AFTER));

@@ -4,6 +4,7 @@ mod body;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod dry_run;
+pub(crate) mod follow_up;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod schema;
@@ -16,6 +17,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use vedette_core::{AlertRuleId, ScriptId, alert::state::Phase};
 use vedette_store::AlertRule;
+
+use follow_up::EscalationStepView;
 
 use crate::{
     ApiState,
@@ -35,6 +38,10 @@ pub(crate) struct AlertRuleView {
     /// `info`, `warning` or `critical`.
     severity: &'static str,
     is_enabled: bool,
+    /// Minutes from one reminder to the next; null: there are none.
+    remind_after_minutes: Option<u32>,
+    /// Who is told besides, step by step.
+    escalation: Vec<EscalationStepView>,
     /// Where it stands: `ok`, `pending`, `firing` or `recovering`; null when it is disabled.
     phase: Option<&'static str>,
     created_by: Uuid,
@@ -47,6 +54,7 @@ pub(crate) struct AlertRuleView {
 impl From<AlertRule> for AlertRuleView {
     fn from(rule: AlertRule) -> Self {
         let content = rule.content;
+        let steps = content.follow_up.escalation.into_iter();
         // What nothing is known of, because its script was paused, begins anew.
         let phase = rule.phase.unwrap_or(Phase::Ok);
         Self {
@@ -56,6 +64,8 @@ impl From<AlertRule> for AlertRuleView {
             rule_definition: content.definition.to_json(),
             severity: content.severity.as_str(),
             is_enabled: content.is_enabled,
+            remind_after_minutes: content.follow_up.remind_after_minutes,
+            escalation: steps.map(Into::into).collect(),
             phase: content.is_enabled.then(|| phase_text(phase)),
             created_by: rule.created_by.as_uuid(),
             created_at: rule.created_at,

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::HeaderMap, response::IntoResponseParts};
 use vedette_core::AlertRuleId;
 use vedette_store::UpdatedRule;
 
-use super::{AlertRuleView, body::AlertRuleBody, find_rule};
+use super::{AlertRuleView, body::AlertRuleBody, find_rule, follow_up};
 use crate::{
     ApiState,
     auth::{May, need},
@@ -39,6 +39,7 @@ pub(crate) async fn update_alert_rule(
     // Before the body is judged, so that a foreign id tells nothing.
     find_rule(&state, &caller, id).await?;
     let (content, now) = (body.check()?, state.clock.now());
+    let steps = content.follow_up.escalation.clone();
     let updated = caller
         .store
         .update_alert_rule(caller.org_id, id, content, now, expected);
@@ -46,5 +47,6 @@ pub(crate) async fn update_alert_rule(
         UpdatedRule::Done(rule) => Ok((etag(rule.revision), Json(rule.into()))),
         UpdatedRule::NotFound => Err(Problem::not_found()),
         UpdatedRule::Stale => Err(Problem::stale()),
+        UpdatedRule::NoChannel(missing) => Err(follow_up::no_channel(&steps, missing)),
     }
 }
