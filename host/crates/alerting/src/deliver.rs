@@ -25,7 +25,8 @@ use vedette_store::{
 };
 
 use crate::{
-    Attempt, Channel, MAIL_PATIENCE, MailTransport, Notification, Outcome, Outgoing, Parts, Sender,
+    Attempt, Channel, ChannelKind, MAIL_PATIENCE, MailTransport, Notification, Outcome, Outgoing,
+    Parts, Sender,
     backoff::{self, Next},
     render, send_mail,
 };
@@ -78,6 +79,8 @@ pub struct Deliverer {
     clock: Arc<dyn Clock>,
     random: Box<dyn Fn() -> f64 + Send + Sync>,
     options: DeliveryOptions,
+    /// Kinds of channels that get no digests.
+    one_by_one: Vec<&'static str>,
     places: Arc<Semaphore>,
     slow_places: Arc<Semaphore>,
     /// A place became free while its attempt goes on.
@@ -110,6 +113,7 @@ impl Deliverer {
             mail,
             clock,
             random: Box::new(random),
+            one_by_one: one_by_one(),
             places: Arc::new(Semaphore::new(options.concurrency)),
             slow_places: Arc::new(Semaphore::new(options.slow_concurrency)),
             freed: Notify::new(),
@@ -145,10 +149,18 @@ impl Deliverer {
         deliverer.give_back(under_way).await;
     }
 
-    /// Takes up what is due, as long as there are places.
+    /// Gathers what is many, and takes up what is due, as long as there are places.
     async fn take_up(self: &Arc<Self>, under_way: &mut UnderWay) -> Result<(), StoreError> {
         let lease = TimeDelta::from_std(self.options.lease).unwrap_or(TimeDelta::MAX);
         loop {
+            let now = self.clock.now();
+            if let Err(error) = self.store.gather_digests(now, &self.one_by_one).await {
+                // Each by itself is better than none.
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "notifications cannot be gathered for the moment"
+                );
+            }
             let free = self.places.available_permits();
             let free = u32::try_from(free).unwrap_or(u32::MAX);
             let claims = self
@@ -425,6 +437,13 @@ impl Deliverer {
             }
         }
     }
+}
+
+/// A digest closes nothing where incidents are kept.
+fn one_by_one() -> Vec<&'static str> {
+    let kinds = ChannelKind::ALL.iter().copied();
+    let kinds = kinds.filter(|kind| kind.tracks_incidents());
+    kinds.map(ChannelKind::as_str).collect()
 }
 
 /// An attempt that did not come to a request.

@@ -23,7 +23,7 @@ const METHOD: usize = 32;
 const HEADLINE: usize = 250;
 /// Most requests and most incidents that are told one by one.
 pub(crate) const MAX_REQUESTS: usize = 10;
-pub(crate) const MAX_ITEMS: usize = 100;
+pub(crate) const MAX_ITEMS: usize = vedette_store::MOST_OF_DIGEST as usize;
 
 /// The values that templates know, by these names; it is also `data` of a webhook.
 #[derive(Debug, Clone, Serialize)]

@@ -85,9 +85,9 @@ pub use identities::{
 pub use invitations::{Invitation, Invited, NewInvitation};
 pub use members::{Grant, Member, MemberChange};
 pub use notifications::{
-    AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, MAX_CLAIMS_OF_CHANNEL,
-    NewNotification, NotificationDetail, NotificationFilter, NotificationStatus, Resent,
-    StoredNotification,
+    AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, LEAST_OF_DIGEST,
+    MAX_CLAIMS_OF_CHANNEL, MOST_OF_DIGEST, NewNotification, NotificationDetail, NotificationFilter,
+    NotificationStatus, Resent, StoredNotification,
 };
 pub use oidc_logins::{NewOidcLogin, OidcLogin};
 pub use organizations::{NewOrganization, Organization};

@@ -4,6 +4,7 @@
 
 mod channels;
 mod deliver;
+mod digests;
 mod formats;
 mod hostile;
 mod mail;

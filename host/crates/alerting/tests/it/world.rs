@@ -59,6 +59,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) org: OrgId,
     pub(crate) user: UserId,
+    project: ProjectId,
     script: ScriptId,
     rule: AlertRuleId,
 }
@@ -80,10 +81,27 @@ impl World {
             allow_later: true,
         };
         store.register_user(new).await.unwrap();
+        let mut world = Self {
+            store: store.clone(),
+            clock: clock.clone(),
+            org,
+            user,
+            project,
+            script: ScriptId::generate(&**clock),
+            rule: AlertRuleId::generate(&**clock),
+        };
+        (world.script, world.rule) = world.script("checkout").await;
+        world
+    }
+
+    /// A script of ten seconds with its rule.
+    pub(crate) async fn script(&self, name: &str) -> (ScriptId, AlertRuleId) {
+        let (store, clock, now) = (&self.store, &self.clock, self.clock.now());
+        let (org, user) = (self.org, self.user);
         let script = ScriptId::generate(&**clock);
         let content = ScriptChange {
-            project_id: project,
-            name: "checkout".to_owned(),
+            project_id: self.project,
+            name: name.to_owned(),
             template_id: None,
             is_enabled: true,
             cron_expression: Some("*/10 * * * * *".to_owned()),
@@ -124,14 +142,7 @@ impl World {
         let rule = new.id;
         let made = store.create_alert_rule(new).await.unwrap();
         assert!(matches!(made, CreatedRule::Done(_)));
-        Self {
-            store: store.clone(),
-            clock: clock.clone(),
-            org,
-            user,
-            script,
-            rule,
-        }
+        (script, rule)
     }
 
     /// A channel that the rule tells, beside those that it tells already.
@@ -174,6 +185,16 @@ impl World {
     }
 
     async fn run(&self, status: Status, message: &str) {
+        self.run_some(status, message, |script| script == self.script)
+            .await;
+    }
+
+    /// The next slots of all scripts end so, in one moment.
+    pub(crate) async fn run_all(&self, status: Status, message: &str) {
+        self.run_some(status, message, |_| true).await;
+    }
+
+    async fn run_some(&self, status: Status, message: &str, is_one: impl Fn(ScriptId) -> bool) {
         let mut outcome = Outcome::missed(message);
         outcome.status = status;
         self.clock.advance(TimeDelta::seconds(10));
@@ -188,9 +209,8 @@ impl World {
             absent_until: DateTime::UNIX_EPOCH,
         };
         let slots = self.store.claim_due(&claim).await.unwrap();
-        let slot = slots.iter().find(|slot| slot.script_id == self.script);
-        let slot = slot.expect("it is due");
-        let done = FinishedSlot {
+        let slots = slots.iter().filter(|slot| is_one(slot.script_id));
+        let done = slots.map(|slot| FinishedSlot {
             execution_id: ExecutionId::generate(&*self.clock),
             script_id: slot.script_id,
             org_id: slot.org_id,
@@ -198,11 +218,13 @@ impl World {
             scheduled_at: slot.scheduled_at,
             lease_token: slot.lease_token,
             executed_at: slot.scheduled_at,
-            outcome,
+            outcome: outcome.clone(),
             missed_reason: None,
             skipped_reason: MissedReason::Overlap,
-        };
-        let recorded = self.store.record_executions(&[done], &*self.clock).await;
+        });
+        let done: Vec<_> = done.collect();
+        assert!(!done.is_empty(), "it is due");
+        let recorded = self.store.record_executions(&done, &*self.clock).await;
         recorded.unwrap();
     }
 
@@ -212,14 +234,19 @@ impl World {
             channel: Some(channel),
             ..NotificationFilter::default()
         };
-        let page = PageRequest {
-            limit: 100,
-            cursor: None,
-        };
-        let listed = self
-            .store
-            .list_notifications(self.org, &Projects::All, filter, page);
-        let mut items = listed.await.unwrap().items;
+        let (mut items, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = PageRequest { limit: 100, cursor };
+            let listed = self
+                .store
+                .list_notifications(self.org, &Projects::All, filter, page);
+            let listed = listed.await.unwrap();
+            items.extend(listed.items);
+            cursor = listed.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
         items.sort_by_key(|item| item.created_at);
         items
     }

@@ -231,8 +231,10 @@ pub(crate) fn push_reminded<D>(
         places.push_bind(rule.as_uuid());
     }
     query.push(
-        ")) AND NOT EXISTS (SELECT 1 FROM notifications AS waiting WHERE waiting.channel_id = told.channel_id \
-         AND waiting.incident_id = told.incident_id AND waiting.status = 'pending') ORDER BY told.channel_id",
+        ")) AND NOT EXISTS (SELECT 1 FROM notifications AS waiting LEFT JOIN notifications AS digests \
+         ON digests.id = waiting.digest_id WHERE waiting.channel_id = told.channel_id \
+         AND waiting.incident_id = told.incident_id \
+         AND (waiting.status = 'pending' OR digests.status = 'pending')) ORDER BY told.channel_id",
     );
 }
 

@@ -27,7 +27,8 @@ const MOST_MS: i64 = i64::MAX;
 const HAS_DUE: &str = "SELECT 1 FROM notifications WHERE status = 'pending' \
     AND next_attempt_at <= $1 AND (leased_until IS NULL OR leased_until <= $1) LIMIT 1";
 /// Of those that are due, the first ones of each channel that has places left: `$2` places, `$3` rows to look at,
-/// `$4` rows at most. Those of one incident go to a channel one after the other.
+/// `$4` rows at most. Those of one incident go to a channel one after the
+/// other, also those that a digest tells.
 const SELECT_DUE: &str = "SELECT due.id, due.channel_id, channels.is_enabled FROM (SELECT eligible.id, \
     eligible.channel_id, eligible.next_attempt_at, eligible.claims, ROW_NUMBER() OVER \
     (PARTITION BY eligible.channel_id ORDER BY eligible.next_attempt_at, eligible.id) AS place \
@@ -37,9 +38,12 @@ const SELECT_DUE: &str = "SELECT due.id, due.channel_id, channels.is_enabled FRO
     GROUP BY channel_id) AS held ON held.channel_id = waiting.channel_id \
     WHERE waiting.status = 'pending' AND waiting.next_attempt_at <= $1 \
     AND (waiting.leased_until IS NULL OR waiting.leased_until <= $1) \
-    AND COALESCE(held.claims, 0) < $2 AND NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-    WHERE earlier.incident_id = waiting.incident_id AND earlier.channel_id = waiting.channel_id \
-    AND earlier.position < waiting.position AND earlier.status = 'pending') \
+    AND COALESCE(held.claims, 0) < $2 AND NOT EXISTS (SELECT 1 FROM notifications AS told \
+    JOIN notifications AS earlier ON earlier.incident_id = told.incident_id \
+    AND earlier.channel_id = told.channel_id AND earlier.position < told.position \
+    LEFT JOIN notifications AS digests ON digests.id = earlier.digest_id \
+    WHERE (told.id = waiting.id OR told.digest_id = waiting.id) \
+    AND (earlier.status = 'pending' OR digests.status = 'pending')) \
     ORDER BY waiting.next_attempt_at, waiting.id LIMIT $3) AS eligible) AS due \
     LEFT JOIN notification_channels AS channels ON channels.id = due.channel_id \
     WHERE due.place + due.claims <= $2 ORDER BY due.next_attempt_at, due.id LIMIT $4";

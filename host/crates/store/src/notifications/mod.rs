@@ -1,9 +1,10 @@
 //! The outbox: notifications that wait to be delivered, and what came of those that were tried.
 //!
-//! `alerts::notices` writes them with the incidents that they are about; [`claim`](self) hands them out and keeps what
-//! came of each attempt; here they are read, sent again, and deleted when they are old.
+//! `alerts::notices` writes them with the incidents that they are about; `digest` gathers what is many, `claim` hands
+//! out and keeps what came of each attempt; here they are read, sent again, and deleted when they are old.
 
 mod claim;
+mod digest;
 mod read;
 mod resend;
 
@@ -14,6 +15,7 @@ use vedette_core::{ChannelId, IncidentId, NotificationId, OrgId, ScriptId};
 pub use claim::{
     AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, MAX_CLAIMS_OF_CHANNEL,
 };
+pub use digest::{LEAST_OF_DIGEST, MOST_OF_DIGEST};
 pub use resend::Resent;
 
 /// How far a notification is.
@@ -25,11 +27,13 @@ pub enum NotificationStatus {
     Delivered,
     /// It was not taken, and is not tried any more.
     Dead,
+    /// A digest tells it, and shares with it what comes of that.
+    Digested,
 }
 
 impl NotificationStatus {
     /// Every status.
-    pub const ALL: &[Self] = &[Self::Pending, Self::Delivered, Self::Dead];
+    pub const ALL: &[Self] = &[Self::Pending, Self::Delivered, Self::Dead, Self::Digested];
 
     /// The spelling in JSON and SQL.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +41,7 @@ impl NotificationStatus {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Dead => "dead",
+            Self::Digested => "digested",
         }
     }
 }
@@ -68,6 +73,8 @@ pub struct StoredNotification {
     pub delivered_at: Option<DateTime<Utc>>,
     /// Why the last attempt failed, or why there is none any more.
     pub last_error: Option<String>,
+    /// The digest that tells it, which may be gone by now. Exactly of one that is digested.
+    pub digest_id: Option<NotificationId>,
 }
 
 /// A notification with the attempts to deliver it.
@@ -109,5 +116,11 @@ pub struct NewNotification {
 
 #[cfg(feature = "testing")]
 pub(crate) fn all_sql() -> Vec<&'static str> {
-    [claim::ALL_SQL, read::ALL_SQL, resend::ALL_SQL].concat()
+    [
+        claim::ALL_SQL,
+        digest::ALL_SQL,
+        read::ALL_SQL,
+        resend::ALL_SQL,
+    ]
+    .concat()
 }

@@ -22,11 +22,11 @@ use crate::{
 const SHOWN_ATTEMPTS: i64 = 100;
 
 const GET_NOTIFICATION: &str = "SELECT id, script_id, incident_id, channel_id, event, payload, created_at, \
-    status, attempts, next_attempt_at, delivered_at, last_error FROM notifications \
+    status, attempts, next_attempt_at, delivered_at, last_error, digest_id FROM notifications \
     WHERE org_id = $1 AND id = $2";
 const LIST_NOTIFICATIONS: &str = "SELECT notes.id, notes.script_id, notes.incident_id, \
     notes.channel_id, notes.event, notes.payload, notes.created_at, notes.status, notes.attempts, \
-    notes.next_attempt_at, notes.delivered_at, notes.last_error FROM notifications AS notes \
+    notes.next_attempt_at, notes.delivered_at, notes.last_error, notes.digest_id FROM notifications AS notes \
     LEFT JOIN scripts ON scripts.id = notes.script_id WHERE notes.org_id = $1 AND notes.id < $2";
 const LIST_ORDER: &str = " ORDER BY notes.id DESC LIMIT $3";
 const LIST_ATTEMPTS: &str = "SELECT attempted_at, outcome, status, duration_ms, error, excerpt \
@@ -64,6 +64,7 @@ struct NotificationRow {
     next_attempt_at: Option<DateTime<Utc>>,
     delivered_at: Option<DateTime<Utc>>,
     last_error: Option<String>,
+    digest_id: Option<Uuid>,
 }
 
 impl TryFrom<NotificationRow> for StoredNotification {
@@ -86,6 +87,7 @@ impl TryFrom<NotificationRow> for StoredNotification {
             next_attempt_at: row.next_attempt_at,
             delivered_at: row.delivered_at,
             last_error: row.last_error,
+            digest_id: row.digest_id.map(NotificationId::from_uuid),
         })
     }
 }

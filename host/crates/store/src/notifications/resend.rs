@@ -7,15 +7,32 @@ use vedette_core::{NotificationId, OrgId};
 
 use crate::{Store, StoreError, db::in_tx};
 
-const FIND_FATE: &str = "SELECT status, incident_id, channel_id, position FROM notifications WHERE org_id = $1 AND id = $2";
-const FIND_LATER: &str = "SELECT id FROM notifications WHERE org_id = $1 AND incident_id = $2 \
-    AND channel_id = $3 AND position > $4 AND status <> 'dead' LIMIT 1";
-const REVIVE: &str = "UPDATE notifications SET status = 'pending', attempts = 0, \
-    first_attempt_at = NULL, next_attempt_at = $3 WHERE org_id = $1 AND status = 'dead' AND (id = $2 \
-    OR (incident_id = $4 AND channel_id = $5 AND position > $6))";
+const FIND_FATE: &str = "SELECT status, digest_id FROM notifications WHERE org_id = $1 AND id = $2";
+/// It, and what came after it of the same incidents to the same channel, by itself or in a digest, and so on.
+macro_rules! with_later {
+    ($then:literal) => {
+        concat!(
+            "WITH RECURSIVE later (id) AS (SELECT id FROM notifications WHERE org_id = $1 AND id = $2 \
+             UNION SELECT COALESCE(next.digest_id, next.id) FROM later JOIN notifications AS told \
+             ON told.id = later.id OR told.digest_id = later.id JOIN notifications AS next \
+             ON next.incident_id = told.incident_id AND next.channel_id = told.channel_id \
+             AND next.position > told.position) ",
+            $then
+        )
+    };
+}
+/// A digest that is not kept any more was told long ago.
+const FIND_OVERTAKING: &str = with_later!(
+    "SELECT later.id FROM later LEFT JOIN notifications AS found ON found.id = later.id \
+     WHERE found.id IS NULL OR found.status <> 'dead' LIMIT 1"
+);
+const REVIVE: &str = with_later!(
+    "UPDATE notifications SET status = 'pending', attempts = 0, first_attempt_at = NULL, \
+     next_attempt_at = $3 WHERE org_id = $1 AND status = 'dead' AND id IN (SELECT id FROM later)"
+);
 
 #[cfg(feature = "testing")]
-pub(super) const ALL_SQL: &[&str] = &[FIND_FATE, FIND_LATER, REVIVE];
+pub(super) const ALL_SQL: &[&str] = &[FIND_FATE, FIND_OVERTAKING, REVIVE];
 
 /// What became of sending again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +50,7 @@ pub enum Resent {
 }
 
 impl Store {
-    /// Sends a dead letter again, with the same id, as if for the first time.
+    /// Sends a dead letter again, with the same id, as if for the first time. Of what a digest tells, the digest is sent.
     pub async fn resend_notification(
         &self,
         org: OrgId,
@@ -42,35 +59,38 @@ impl Store {
     ) -> Result<Resent, StoreError> {
         let lock = format!("{FIND_FATE}{}", self.db.lock_rows());
         Ok(in_tx!(self, tx => {
-            let found: Option<(String, Option<Uuid>, Uuid, i64)> =
-                sqlx::query_as(AssertSqlSafe(lock))
-                    .bind(org.as_uuid())
-                    .bind(id.as_uuid())
-                    .fetch_optional(&mut *tx)
-                    .await?;
-            let Some((status, incident, channel, position)) = found else {
-                return Ok(Resent::NotFound);
-            };
-            if status != "dead" {
-                return Ok(Resent::NotDead);
+            let mut id = id.as_uuid();
+            let mut status = None;
+            // Twice: of what a digest tells, the fate is that of the digest.
+            for _ in 0..2 {
+                let found: Option<(String, Option<Uuid>)> =
+                    sqlx::query_as(AssertSqlSafe(lock.as_str()))
+                        .bind(org.as_uuid())
+                        .bind(id)
+                        .fetch_optional(&mut *tx)
+                        .await?;
+                let Some((found, digest)) = found else { break };
+                status = Some(found);
+                let Some(digest) = digest else { break };
+                id = digest;
             }
-            let later: Option<Uuid> = sqlx::query_scalar(FIND_LATER)
+            match status.as_deref() {
+                None => return Ok(Resent::NotFound),
+                Some("dead") => {}
+                Some(_) => return Ok(Resent::NotDead),
+            }
+            let overtaking: Option<Uuid> = sqlx::query_scalar(FIND_OVERTAKING)
                 .bind(org.as_uuid())
-                .bind(incident)
-                .bind(channel)
-                .bind(position)
+                .bind(id)
                 .fetch_optional(&mut *tx)
                 .await?;
-            if later.is_some() {
+            if overtaking.is_some() {
                 return Ok(Resent::Overtaken);
             }
             let revived = sqlx::query(REVIVE)
                 .bind(org.as_uuid())
-                .bind(id.as_uuid())
+                .bind(id)
                 .bind(now)
-                .bind(incident)
-                .bind(channel)
-                .bind(position)
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();

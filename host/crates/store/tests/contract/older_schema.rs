@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use sqlx::{PgPool, SqlitePool, migrate::Migrator};
 use uuid::Uuid;
-use vedette_core::{OrgId, ProjectId, UserId};
-use vedette_store::{Store, VariableLevel, testing, testing::TestDatabase};
+use vedette_core::{NotificationId, OrgId, ProjectId, UserId};
+use vedette_store::{NotificationStatus, Store, VariableLevel, testing, testing::TestDatabase};
 
 use crate::{Owner, PAGE, by_hand, on_each, script, sealed::sealed, variables::keep};
 
 /// The newest schema without sealed variables.
 const BEFORE_SEALED: i64 = 13;
+/// The newest schema without digests.
+const BEFORE_DIGESTS: i64 = 20;
 const ORG: Uuid = Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_000a);
 const PROJECT: Uuid = Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_000b);
 const USER: Uuid = Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_000c);
@@ -156,6 +158,53 @@ async fn secrets_from_before_sealed_ones_open() {
         let environment = store.get_environment(&script).await.unwrap();
         assert_eq!(environment.values, expected.into());
         assert_eq!(environment.sealed["SEALED"].value, "sealed under a new key");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notifications_from_before_digests_are_kept() {
+    on_each(async |database: &TestDatabase| {
+        let older = older(database, BEFORE_DIGESTS).await;
+        let (waits, dead) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (org, one, two) = (id(&older, ORG), id(&older, waits), id(&older, dead));
+        let now = "'2026-11-28T12:00:00+00:00'";
+        for sql in [
+            format!("INSERT INTO organizations (id, name, created_at) VALUES ({org}, 'o', {now})"),
+            format!(
+                "INSERT INTO notifications (id, org_id, channel_id, event, position, payload, created_at, \
+                 status, attempts, first_attempt_at, next_attempt_at, lease_token, last_error) VALUES \
+                 ({one}, {org}, {one}, 'test', 1, '{{\"a\":1}}', {now}, 'pending', 1, {now}, {now}, 1, 'no'), \
+                 ({two}, {org}, {one}, 'test', 1, '{{}}', {now}, 'dead', 1, {now}, NULL, 1, 'gone')"
+            ),
+            format!(
+                "INSERT INTO delivery_attempts (notification_id, lease_token, attempted_at, outcome, \
+                 duration_ms, error) VALUES ({one}, 1, {now}, 'retry', 5, 'no'), \
+                 ({two}, 1, {now}, 'gone', 6, 'gone')"
+            ),
+        ] {
+            by_hand(&older, &sql).await;
+        }
+        older.store.migrate().await.unwrap();
+        for (notification, status, error) in [
+            (waits, NotificationStatus::Pending, "no"),
+            (dead, NotificationStatus::Dead, "gone"),
+        ] {
+            let found = older
+                .store
+                .get_notification(OrgId::from_uuid(ORG), NotificationId::from_uuid(notification));
+            let found = found.await.unwrap().unwrap();
+            assert_eq!((found.notification.status, found.notification.digest_id), (status, None));
+            let [attempt] = &found.attempts[..] else {
+                panic!("{found:?}")
+            };
+            assert_eq!(attempt.error.as_deref(), Some(error));
+        }
+        // An attempt still goes with its notification.
+        let later = crate::start() + chrono::TimeDelta::days(90);
+        let deleted = older.store.delete_notifications_before(later, 9).await;
+        assert_eq!(deleted.unwrap(), 1);
+        assert_eq!(crate::count(&older, "delivery_attempts").await, 1);
     })
     .await;
 }
