@@ -6,7 +6,7 @@ use vedette_core::Status;
 
 use crate::{
     alerting::{rule_body, rules_of},
-    world::{World, redacted, script_body},
+    world::{Account, World, redacted, script_body},
 };
 
 const SOME_ID: &str = "018f3b3e-0000-7000-8000-000000000000";
@@ -127,6 +127,27 @@ async fn a_change_is_for_one_revision() {
     assert_eq!(world.get(&anna, &path).await.json()["revision"], 3);
 }
 
+/// A rule with this change is refused, and these fields are named.
+async fn refused(
+    world: &World,
+    account: &Account,
+    script: &str,
+    rule: &str,
+    change: &Value,
+    pointers: &[&str],
+) {
+    let body = rule_body(change);
+    let created = world.post(account, &rules_of(script), body.clone()).await;
+    let updated = world.put(account, rule, body).await;
+    for refused in [created, updated] {
+        assert_eq!(
+            (refused.status, refused.pointers()),
+            (422, named(pointers)),
+            "{change}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn each_field_that_is_wrong_is_named() {
     let world = World::new().await;
@@ -134,11 +155,6 @@ async fn each_field_that_is_wrong_is_named() {
     let script = world.script(&anna, json!({})).await;
     let rule = world.rule(&anna, &script, json!({ "name": "other" })).await;
     let long = "x".repeat(201);
-    let steps = [1, 2, 3, 4, 5, 6].map(|minutes| step(minutes, &[SOME_ID]));
-    let many: Vec<String> = (0..11)
-        .map(|id| format!("018f3b3e-0000-7000-8000-0000000000{id:02}"))
-        .collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let definition = |definition: Value| json!({ "rule_definition": definition });
     for (change, pointers) in [
         (json!({ "name": null }), &["/name"][..]),
@@ -171,9 +187,47 @@ async fn each_field_that_is_wrong_is_named() {
         (json!({ "severity": "fatal" }), &["/severity"]),
         (json!({ "severity": 1 }), &["/severity"]),
         (json!({ "is_enabled": "yes" }), &["/is_enabled"]),
+        (json!({ "script_id": SOME_ID }), &["/script_id"]),
+        (json!({ "phase": "ok" }), &["/phase"]),
+        (json!({ "revision": 1 }), &["/revision"]),
+        (
+            json!({ "name": "", "rule_definition": {}, "severity": "" }),
+            &["/name", "/rule_definition/type", "/severity"],
+        ),
+    ] {
+        refused(&world, &anna, &script, &rule, &change, pointers).await;
+    }
+    let recheck = json!({ "type": "status_change", "recheck": true });
+    let body = rule_body(&definition(recheck));
+    let refused = world.post(&anna, &rules_of(&script), body).await;
+    assert!(refused.text.contains("not offered yet"));
+    // To say that it is not wanted is no wish.
+    let recheck = json!({ "type": "status_change", "recheck": false });
+    let body = rule_body(&definition(recheck));
+    let made = world.post(&anna, &rules_of(&script), body).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(world.get(&anna, &rule).await.json()["revision"], 1);
+}
+
+fn step(after_minutes: u32, channels: &[&str]) -> Value {
+    json!({ "after_minutes": after_minutes, "channel_ids": channels })
+}
+
+#[tokio::test]
+async fn each_field_of_telling_again_that_is_wrong_is_named() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let script = world.script(&anna, json!({})).await;
+    let rule = world.rule(&anna, &script, json!({ "name": "other" })).await;
+    let steps = [1, 2, 3, 4, 5, 6].map(|minutes| step(minutes, &[SOME_ID]));
+    let many: Vec<String> = (0..11)
+        .map(|id| format!("018f3b3e-0000-7000-8000-0000000000{id:02}"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (change, pointers) in [
         (
             json!({ "remind_after_minutes": 4 }),
-            &["/remind_after_minutes"],
+            &["/remind_after_minutes"][..],
         ),
         (
             json!({ "remind_after_minutes": 10_081 }),
@@ -218,39 +272,9 @@ async fn each_field_that_is_wrong_is_named() {
             json!({ "escalation": [step(5, &[SOME_ID])] }),
             &["/escalation/0/channel_ids/0"],
         ),
-        (json!({ "script_id": SOME_ID }), &["/script_id"]),
-        (json!({ "phase": "ok" }), &["/phase"]),
-        (json!({ "revision": 1 }), &["/revision"]),
-        (
-            json!({ "name": "", "rule_definition": {}, "severity": "" }),
-            &["/name", "/rule_definition/type", "/severity"],
-        ),
     ] {
-        let body = rule_body(&change);
-        let created = world.post(&anna, &rules_of(&script), body.clone()).await;
-        let updated = world.put(&anna, &rule, body).await;
-        for refused in [created, updated] {
-            assert_eq!(
-                (refused.status, refused.pointers()),
-                (422, named(pointers)),
-                "{change}"
-            );
-        }
+        refused(&world, &anna, &script, &rule, &change, pointers).await;
     }
-    let recheck = json!({ "type": "status_change", "recheck": true });
-    let body = rule_body(&definition(recheck));
-    let refused = world.post(&anna, &rules_of(&script), body).await;
-    assert!(refused.text.contains("not offered yet"));
-    // To say that it is not wanted is no wish.
-    let recheck = json!({ "type": "status_change", "recheck": false });
-    let body = rule_body(&definition(recheck));
-    let made = world.post(&anna, &rules_of(&script), body).await;
-    assert_eq!(made.status, 201);
-    assert_eq!(world.get(&anna, &rule).await.json()["revision"], 1);
-}
-
-fn step(after_minutes: u32, channels: &[&str]) -> Value {
-    json!({ "after_minutes": after_minutes, "channel_ids": channels })
 }
 
 #[tokio::test]
