@@ -34,6 +34,9 @@ pub struct SchedulerConfig {
     pub record_interval: Duration,
     /// How long executions are kept; `None` keeps them for ever.
     pub retention: Option<Duration>,
+    /// How long incidents that are over, the alert history, and notifications that were delivered or given up are
+    /// kept; `None` keeps them for ever.
+    pub alert_retention: Option<Duration>,
     /// How this node is called in the table of leases, for people who look.
     pub owner: String,
 }
@@ -49,6 +52,7 @@ impl Default for SchedulerConfig {
             record_batch: 500,
             record_interval: Duration::from_millis(200),
             retention: Some(Duration::from_hours(30 * 24)),
+            alert_retention: Some(Duration::from_hours(365 * 24)),
             owner: format!("process {}", std::process::id()),
         }
     }

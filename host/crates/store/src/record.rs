@@ -225,6 +225,7 @@ impl Store {
             }
             plan.results
         });
+        self.outbox.notify_one();
         Ok(results)
     }
 }

@@ -41,7 +41,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Resent, StoreError> {
         let lock = format!("{FIND_FATE}{}", self.db.lock_rows());
-        Ok(in_tx!(self, tx => {
+        let resent = in_tx!(self, tx => {
             let found: Option<(String, Option<Uuid>, Uuid, i64)> =
                 sqlx::query_as(AssertSqlSafe(lock))
                     .bind(org.as_uuid())
@@ -75,6 +75,8 @@ impl Store {
                 .await?
                 .rows_affected();
             Resent::Done(revived)
-        }))
+        });
+        self.outbox.notify_one();
+        Ok(resent)
     }
 }
