@@ -312,6 +312,7 @@ pub(crate) struct Quotas {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
     pub(crate) executions_days: u32,
+    pub(crate) alerts_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

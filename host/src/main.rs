@@ -8,6 +8,7 @@ mod commands;
 mod components;
 mod config;
 mod credentials;
+mod deliveries;
 mod keys;
 mod logging;
 mod remote;
