@@ -12,7 +12,7 @@ use axum::Router;
 use chrono::{DateTime, Utc};
 use vedette_api::{ApiConfig, ApiState, KeySealBox, ProviderClient, Registration};
 use vedette_core::{Clock, SystemClock};
-use vedette_egress::{Guard, Policy};
+use vedette_egress::Guard;
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::{ProcessOptions, ProcessSandbox};
 use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
@@ -26,7 +26,9 @@ use crate::{
     audit::Checkpoints,
     components::Components,
     config::{Config, Isolation, RegistrationSetting},
-    keys, templates,
+    keys,
+    self_health::self_health,
+    templates,
     wire::{Place, Scripts},
 };
 
@@ -104,17 +106,11 @@ impl App {
             store.clone(),
             config.runner.record,
         ));
-        let days = u64::from(config.retention.executions_days);
-        let scheduler_config = SchedulerConfig {
-            concurrency: config.runner.concurrency,
-            retention: (days > 0).then(|| Duration::from_secs(days * 24 * 3_600)),
-            ..SchedulerConfig::default()
-        };
         let scheduler = Scheduler::start(
             store.clone(),
             engine.clone(),
             clock.clone(),
-            scheduler_config,
+            scheduler_config(config, &clock)?,
         );
         engine.set_scheduler(scheduler.clone());
         let checkpoints = Checkpoints::begin(
@@ -188,6 +184,16 @@ async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<
     Ok(Place::InProcess(sandbox))
 }
 
+fn scheduler_config(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<SchedulerConfig> {
+    let days = u64::from(config.retention.executions_days);
+    Ok(SchedulerConfig {
+        concurrency: config.runner.concurrency,
+        retention: (days > 0).then(|| Duration::from_secs(days * 24 * 3_600)),
+        self_health: self_health(config, clock)?,
+        ..SchedulerConfig::default()
+    })
+}
+
 fn api_config(config: &Config) -> ApiConfig {
     let origins = config.server.cors_origins.iter();
     ApiConfig {
@@ -225,10 +231,7 @@ fn with_services(mut api: ApiState, config: &Config) -> anyhow::Result<ApiState>
 
 /// The guard of an installation.
 pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
-    Ok(Guard::new(Policy {
-        allow: config.egress.allow.clone(),
-        nat64: config.egress.nat64.clone(),
-    })?)
+    Ok(Guard::new(config.egress.policy())?)
 }
 
 /// Two servers on one data directory would run every slot twice.

@@ -11,6 +11,7 @@ mod credentials;
 mod keys;
 mod logging;
 mod remote;
+mod self_health;
 mod server;
 mod templates;
 mod wire;
