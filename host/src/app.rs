@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use vedette_alerting::MailTransport;
 use vedette_api::{ApiConfig, ApiState, KeySealBox, ProviderClient, Registration};
 use vedette_core::{Clock, SystemClock};
-use vedette_egress::{Guard, Policy};
+use vedette_egress::Guard;
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::{ProcessOptions, ProcessSandbox};
 use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
@@ -28,7 +28,9 @@ use crate::{
     components::Components,
     config::{Config, Isolation, RegistrationSetting},
     deliveries::Deliveries,
-    keys, templates,
+    keys,
+    self_health::self_health,
+    templates,
     wire::{Place, Scripts},
 };
 
@@ -108,17 +110,11 @@ impl App {
             store.clone(),
             config.runner.record,
         ));
-        let scheduler_config = SchedulerConfig {
-            concurrency: config.runner.concurrency,
-            retention: kept_for(config.retention.executions_days),
-            alert_retention: kept_for(config.retention.alerts_days),
-            ..SchedulerConfig::default()
-        };
         let scheduler = Scheduler::start(
             store.clone(),
             engine.clone(),
             clock.clone(),
-            scheduler_config,
+            scheduler_config(config, &clock)?,
         );
         engine.set_scheduler(scheduler.clone());
         let checkpoints = Checkpoints::begin(
@@ -198,6 +194,16 @@ async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<
     Ok(Place::InProcess(sandbox))
 }
 
+fn scheduler_config(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<SchedulerConfig> {
+    Ok(SchedulerConfig {
+        concurrency: config.runner.concurrency,
+        retention: kept_for(config.retention.executions_days),
+        alert_retention: kept_for(config.retention.alerts_days),
+        self_health: self_health(config, clock)?,
+        ..SchedulerConfig::default()
+    })
+}
+
 fn api_config(config: &Config) -> ApiConfig {
     let origins = config.server.cors_origins.iter();
     ApiConfig {
@@ -244,10 +250,7 @@ fn kept_for(days: u32) -> Option<Duration> {
 
 /// The guard of an installation.
 pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
-    Ok(Guard::new(Policy {
-        allow: config.egress.allow.clone(),
-        nat64: config.egress.nat64.clone(),
-    })?)
+    Ok(Guard::new(config.egress.policy())?)
 }
 
 /// Two servers on one data directory would run every slot twice.

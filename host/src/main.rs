@@ -12,6 +12,7 @@ mod deliveries;
 mod keys;
 mod logging;
 mod remote;
+mod self_health;
 mod server;
 mod templates;
 mod wire;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use vedette_core::script::TIMEOUT_SECONDS;
 
+use crate::self_health::SelfHealth;
+
 /// A larger transaction holds the locks of its slots for long and gains nothing.
 const MAX_RECORD_BATCH: usize = 5_000;
 /// More places than any machine has use for.
@@ -39,6 +41,8 @@ pub struct SchedulerConfig {
     pub alert_retention: Option<Duration>,
     /// How this node is called in the table of leases, for people who look.
     pub owner: String,
+    /// Knows whether we reach the network ourselves. The default never doubts it.
+    pub self_health: SelfHealth,
 }
 
 impl Default for SchedulerConfig {
@@ -54,6 +58,7 @@ impl Default for SchedulerConfig {
             retention: Some(Duration::from_hours(30 * 24)),
             alert_retention: Some(Duration::from_hours(365 * 24)),
             owner: format!("process {}", std::process::id()),
+            self_health: SelfHealth::default(),
         }
     }
 }

@@ -25,8 +25,8 @@ mod tests;
 /// nobody else writes to SQLite while they are deleted.
 const RETENTION_BATCH: u32 = 100;
 
-/// How long this node has claimed slots before silence says something about a script: longer than a run, and
-/// than the wait for a place.
+/// How long this node has claimed slots, and had a network, before silence says something about a script: longer
+/// than a run, and than the wait for a place.
 const TICKS_AFTER: TimeDelta = TimeDelta::minutes(3);
 
 /// The works and their times, with seconds first.
@@ -149,11 +149,11 @@ impl Work {
 
 /// Does what time does to alert rules. Answers of how many scripts.
 ///
-/// Not while our own absence is what they would see: every script was silent then, and each that is due is run
-/// at once.
+/// Not while our own absence, or an outage of our network, is what they would see: every script was silent then, and
+/// each that is due is run at once.
 async fn tick_alerts(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
     let mut ticked = 0;
-    while now - shared.absent_until() >= TICKS_AFTER && !shared.stop.is_cancelled() {
+    while now - shared.blind_until() >= TICKS_AFTER && !shared.stop.is_cancelled() {
         let scripts = shared.store.tick_alerts(&*shared.clock).await?;
         ticked += scripts;
         if scripts == 0 {

@@ -6,5 +6,5 @@
 mod mail;
 mod provider;
 
-pub use mail::{MailSettingsError, SmtpMailer};
+pub use mail::{MailSettingsError, SmtpMailer, is_mail_address};
 pub use provider::{HttpProviderClient, HttpProviderClientError};

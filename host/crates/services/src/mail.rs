@@ -40,6 +40,11 @@ pub enum MailSettingsError {
     From,
 }
 
+/// Whether mail can be sent there: an address, and nothing but that.
+pub fn is_mail_address(text: &str) -> bool {
+    text.parse::<Address>().is_ok()
+}
+
 /// Sends by one SMTP server, with a connection for each mail: there are few. Cheap to clone.
 #[derive(Clone)]
 pub struct SmtpMailer {
@@ -216,6 +221,20 @@ mod tests {
         }
         let shown = format!("{:?}", new("smtps://u:hidden@host", FROM));
         assert!(!shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_is_nothing_but_that() {
+        assert!(is_mail_address("ops@example.com"));
+        for text in [
+            "",
+            "ops",
+            "Ops <ops@example.com>",
+            "a@b.c, d@e.f",
+            "a@b.c\r\nBcc: d@e.f",
+        ] {
+            assert!(!is_mail_address(text), "{text}");
+        }
     }
 
     #[test]

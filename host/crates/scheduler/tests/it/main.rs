@@ -9,6 +9,7 @@ mod nodes;
 mod overload;
 mod quotas;
 mod runs;
+mod self_health;
 mod timing;
 mod witness;
 mod world;
