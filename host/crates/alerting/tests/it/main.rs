@@ -6,6 +6,7 @@ mod channels;
 mod deliver;
 mod formats;
 mod hostile;
+mod kills;
 mod mail;
 mod sending;
 mod server;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,8 @@ use vedette_core::{
 use vedette_egress::{Guard, Policy};
 use vedette_store::{
     ClaimRequest, CreatedChannel, CreatedRule, FinishedSlot, NewAlertRule, NewChannel, NewScript,
-    NewUser, NotificationFilter, PageRequest, RuleContent, ScriptChange, SetChannels, Store,
-    StoredNotification, testing::TestDatabase,
+    NewUser, NotificationFilter, PageRequest, RecordResult, RuleContent, ScriptChange, SetChannels,
+    Store, StoredNotification, testing::TestDatabase,
 };
 
 use crate::channels::SECRET;
@@ -53,7 +54,29 @@ pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(start()))
 }
 
-/// An organization with a script of ten seconds and a rule that fires with one failure.
+/// Of a world, to find it again in another process.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct WorldIds {
+    org: OrgId,
+    user: UserId,
+    script: ScriptId,
+    rule: AlertRuleId,
+}
+
+/// How often a script runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Each {
+    pub(crate) cron: &'static str,
+    /// The same as a time, for the clock.
+    pub(crate) step: TimeDelta,
+}
+
+const TEN_SECONDS: Each = Each {
+    cron: "*/10 * * * * *",
+    step: TimeDelta::seconds(10),
+};
+
+/// An organization with a script and a rule that fires with one failure.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
@@ -61,10 +84,21 @@ pub(crate) struct World {
     pub(crate) user: UserId,
     script: ScriptId,
     rule: AlertRuleId,
+    each: Each,
 }
 
 impl World {
+    /// With a script of ten seconds.
     pub(crate) async fn new(store: &Store, clock: &Arc<ManualClock>, name: &str) -> Self {
+        Self::every(TEN_SECONDS, store, clock, name).await
+    }
+
+    pub(crate) async fn every(
+        each: Each,
+        store: &Store,
+        clock: &Arc<ManualClock>,
+        name: &str,
+    ) -> Self {
         let now = clock.now();
         let (org, user) = (OrgId::generate(&**clock), UserId::generate(&**clock));
         let project = ProjectId::generate(&**clock);
@@ -86,7 +120,7 @@ impl World {
             name: "checkout".to_owned(),
             template_id: None,
             is_enabled: true,
-            cron_expression: Some("*/10 * * * * *".to_owned()),
+            cron_expression: Some(each.cron.to_owned()),
             interval_seconds: None,
             timezone: "UTC".to_owned(),
             program: Program::Source {
@@ -130,6 +164,34 @@ impl World {
             user,
             script,
             rule,
+            each,
+        }
+    }
+
+    pub(crate) fn ids(&self) -> WorldIds {
+        WorldIds {
+            org: self.org,
+            user: self.user,
+            script: self.script,
+            rule: self.rule,
+        }
+    }
+
+    /// One that was made elsewhere.
+    pub(crate) fn reopen(
+        each: Each,
+        store: &Store,
+        clock: &Arc<ManualClock>,
+        ids: WorldIds,
+    ) -> Self {
+        Self {
+            store: store.clone(),
+            clock: clock.clone(),
+            org: ids.org,
+            user: ids.user,
+            script: ids.script,
+            rule: ids.rule,
+            each,
         }
     }
 
@@ -175,7 +237,7 @@ impl World {
     async fn run(&self, status: Status, message: &str) {
         let mut outcome = Outcome::missed(message);
         outcome.status = status;
-        self.clock.advance(TimeDelta::seconds(10));
+        self.clock.advance(self.each.step);
         let claim = ClaimRequest {
             now: self.clock.now(),
             look_ahead: TimeDelta::milliseconds(1_500),
@@ -202,7 +264,7 @@ impl World {
             skipped_reason: MissedReason::Overlap,
         };
         let recorded = self.store.record_executions(&[done], &*self.clock).await;
-        recorded.unwrap();
+        assert_eq!(recorded.unwrap(), [RecordResult::Recorded]);
     }
 
     /// What there is in the outbox for a channel, oldest first.
@@ -227,6 +289,7 @@ impl World {
 pub(crate) fn options() -> DeliveryOptions {
     DeliveryOptions {
         owner: "node".to_owned(),
+        lease: Duration::from_secs(5),
         grace: Duration::from_millis(50),
         incident_link: Some("https://vedette.example.com/incidents/".to_owned()),
         ..DeliveryOptions::default()
