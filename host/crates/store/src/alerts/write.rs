@@ -380,7 +380,8 @@ macro_rules! pause_alerts {
         let at = $crate::replaced::At($now);
         let mut changes = $crate::alerts::Changes::default();
         for alerts in &mut alerts {
-            if alerts.open.is_some() {
+            // One that is held too: else its rules would be in it for ever.
+            if alerts.incident.is_down() {
                 let event = vedette_core::alert::incident::Event::ScriptPaused;
                 alerts.apply(event, Cause::time($now, &at), &mut changes);
             }
