@@ -68,7 +68,7 @@ pub enum Event {
     ScriptPaused,
     /// The script that this one depends on has an incident.
     ParentDown,
-    /// The script that this one depends on has none any more, or it depends on none any more.
+    /// The script that this one depends on has none, or it depends on none any more.
     ParentUp {
         /// Since when. Executions that were due before prove nothing about this script.
         at: DateTime<Utc>,
@@ -79,6 +79,18 @@ pub enum Event {
     Resolve,
     /// Somebody says something.
     Comment,
+}
+
+/// How the script is doing that another one depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// It has an incident, if perhaps one that nobody was told of.
+    Down,
+    /// It has none, or there is no such script.
+    Up {
+        /// When its last one was over; `None`: it never had one, or that is not known.
+        since: Option<DateTime<Utc>>,
+    },
 }
 
 /// Why an incident is over. Only [`Resolution::Recovered`] says that the target is well.
@@ -119,7 +131,7 @@ pub struct IncidentState {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     held: BTreeSet<AlertRuleId>,
     is_parent_down: bool,
-    /// What was due before this proves nothing. `None`: the parent was never down.
+    /// What was due before this, or just then, proves nothing. `None`: the parent was never down.
     parent_up_at: Option<DateTime<Utc>>,
 }
 
@@ -203,6 +215,19 @@ impl IncidentState {
         self.stage != Stage::Quiet
     }
 
+    /// The event by which it learns how the script's parent is doing; `None`: it knows.
+    pub fn event_of_parent(&self, parent: Parent, now: DateTime<Utc>) -> Option<Event> {
+        match parent {
+            Parent::Down => (!self.is_parent_down).then_some(Event::ParentDown),
+            Parent::Up { since } => {
+                // It may have gone down and come up again since somebody looked.
+                let is_news = self.is_parent_down || since > self.parent_up_at;
+                let at = since.unwrap_or(now);
+                is_news.then_some(Event::ParentUp { at })
+            }
+        }
+    }
+
     /// Takes an event, and says what is to be sent.
     ///
     /// Events that do not fit are ignored: the recovery of a rule that did not fire, the
@@ -227,10 +252,8 @@ impl IncidentState {
                 None
             }
             Event::ParentUp { at } => {
-                if self.is_parent_down {
-                    self.is_parent_down = false;
-                    self.parent_up_at = Some(at);
-                }
+                self.is_parent_down = false;
+                self.parent_up_at = self.parent_up_at.max(Some(at));
                 None
             }
             Event::Acknowledge if self.stage == Stage::Open => {

@@ -7,7 +7,7 @@ use vedette_core::{
     Schedule, ScriptId, UserId,
     alert::{
         Severity,
-        incident::{Event, IncidentState, Notice, Resolution},
+        incident::{Event, IncidentState, Notice, Parent, Resolution},
         machine::{self, Change, Signal, Step, Transition},
         observation::Observation,
         rule::RuleDefinition,
@@ -33,6 +33,10 @@ pub(crate) struct ScriptAlerts {
     /// Those that are enabled.
     pub(crate) rules: Vec<RuleInUse>,
     pub(crate) incident: IncidentState,
+    /// When the last incident was over.
+    pub(crate) quiet_since: Option<DateTime<Utc>>,
+    /// How the script is doing that this one depends on.
+    pub(crate) parent: Parent,
     pub(crate) open: Option<OpenIncident>,
     /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
     pub(crate) orphan: Option<OpenIncident>,
@@ -90,7 +94,7 @@ pub(crate) fn evidence_of(execution: ExecutionId, outcome: &Outcome) -> Value {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) states: Vec<StateRow>,
-    pub(crate) incident_states: Vec<(ScriptId, OrgId, String)>,
+    pub(crate) incident_states: Vec<IncidentStateRow>,
     pub(crate) opened: Vec<OpenedRow>,
     pub(crate) touched: Vec<TouchedRow>,
     pub(crate) events: Vec<EventRow>,
@@ -115,6 +119,14 @@ impl Changes {
         }
         self
     }
+}
+
+#[derive(Debug)]
+pub(crate) struct IncidentStateRow {
+    pub(crate) script: ScriptId,
+    pub(crate) org: OrgId,
+    pub(crate) state: String,
+    pub(crate) quiet_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -291,6 +303,9 @@ impl ScriptAlerts {
         turn: impl Fn(&RuleDefinition, RuleState, Option<&Schedule>) -> Option<Step>,
     ) {
         self.end_orphan(cause, changes);
+        if let Some(event) = self.incident.event_of_parent(self.parent, cause.now) {
+            self.apply(event, cause, changes);
+        }
         let mut events = Vec::new();
         let mut transitions = Vec::new();
         let mut turned = Vec::new();
@@ -363,13 +378,25 @@ impl ScriptAlerts {
 
     /// Takes an event to the incident.
     pub(crate) fn apply(&mut self, event: Event, cause: Cause<'_>, changes: &mut Changes) {
+        let was_down = self.incident.is_down();
         let (after, notice) = std::mem::take(&mut self.incident).apply(event);
         self.incident = after;
+        if self.incident.is_down() {
+            self.quiet_since = None;
+        } else if was_down {
+            // Of those that depend on this one, what was due until now proves nothing: when the target came up
+            // before now is not known so exactly.
+            self.quiet_since = Some(cause.now);
+        }
         changes
             .incident_states
-            .retain(|(script, ..)| *script != self.script);
-        let state = self.incident.to_json();
-        changes.incident_states.push((self.script, self.org, state));
+            .retain(|row| row.script != self.script);
+        changes.incident_states.push(IncidentStateRow {
+            script: self.script,
+            org: self.org,
+            state: self.incident.to_json(),
+            quiet_since: self.quiet_since,
+        });
         let at = match event {
             Event::RuleFired { at, .. } | Event::RuleStillFiring { at, .. } => at,
             _ => cause.now,

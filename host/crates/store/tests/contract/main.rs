@@ -16,6 +16,7 @@ mod component_queue;
 mod components;
 mod connect;
 mod deliveries;
+mod dependents;
 mod executions;
 mod fair_claims;
 mod foreign_hands;

@@ -169,8 +169,13 @@ fn what_depends_on_what_is_down_is_held() {
         (fired(2, 8), DOWN),
         (still(1, 9), UPDATE),
     ]);
-    // A parent that was never down holds nothing.
-    tell(&[(parent_up(5), None), (fired(1, 0), DOWN)]);
+    // Whether anybody saw that it was down or not.
+    tell(&[
+        (parent_up(5), None),
+        (parent_up(3), None),
+        (fired(1, 5), None),
+        (still(1, 6), DOWN),
+    ]);
     // Nobody was told, so nobody is told the end.
     for end in [
         Event::Resolve,
@@ -208,6 +213,37 @@ fn an_incident_that_was_told_goes_on_when_the_parent_goes_down() {
         (recovered(2), None),
         (recovered(1), UP),
     ]);
+}
+
+#[test]
+fn an_incident_learns_what_it_does_not_know_of_the_parent() {
+    let up = |minutes: Option<i64>| Parent::Up {
+        since: minutes.map(at),
+    };
+    let mut state = IncidentState::default();
+    for (parent, expected) in [
+        (up(None), None),
+        (Parent::Down, Some(Event::ParentDown)),
+        (Parent::Down, None),
+        (up(Some(3)), Some(parent_up(3))),
+        (up(Some(3)), None),
+        (up(None), None),
+        // It was down and is up again.
+        (up(Some(5)), Some(parent_up(5))),
+        // Another one, which was down long ago.
+        (up(Some(1)), None),
+        (Parent::Down, Some(Event::ParentDown)),
+        // It is gone.
+        (up(None), Some(parent_up(9))),
+        (up(None), None),
+    ] {
+        let event = state.event_of_parent(parent, at(9));
+        assert_eq!(event, expected, "{parent:?}");
+        if let Some(event) = event {
+            state = state.apply(event).0;
+        }
+        assert_eq!(state.event_of_parent(parent, at(9)), None);
+    }
 }
 
 #[test]
@@ -390,7 +426,7 @@ proptest! {
                     told.clear();
                 }
                 Event::ParentDown => is_parent_down = true,
-                Event::ParentUp { at } if is_parent_down => (is_parent_down, up_at) = (false, at),
+                Event::ParentUp { at } => (is_parent_down, up_at) = (false, up_at.max(at)),
                 _ => {}
             }
             let (next, notice) = state.apply(event);
