@@ -177,6 +177,7 @@ proptest! {
                         latency_ms: None,
                         certificate_expires_at: None,
                         is_recheck: false,
+                        is_in_maintenance: false,
                     };
                     script.advance(location, now, |rule, state| step(rule, state, &observation));
                 }

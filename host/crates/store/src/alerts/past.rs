@@ -68,6 +68,7 @@ impl TryFrom<PastRow> for Observation {
             latency_ms: row.latency_ms.filter(|latency| latency.is_finite()),
             certificate_expires_at: ends.filter_map(|one| one.certificate_expires_at).min(),
             is_recheck: false,
+            is_in_maintenance: false,
             location: row.location,
         })
     }
