@@ -22,6 +22,7 @@ mod foreign_hands;
 mod identities;
 mod incidents;
 mod leaving;
+mod maintenance;
 mod oidc_logins;
 mod older_schema;
 mod outbox;
