@@ -103,7 +103,7 @@ pub use projects::Project;
 pub use quotas::Usage;
 pub use record::{FinishedSlot, RecordResult};
 pub use roles::{Deleted, Role, RoleContent, built_in_role_id};
-pub use scripts::{NewScript, Script, ScriptChange, Updated};
+pub use scripts::{NewScript, ParentError, Script, ScriptChange, Updated};
 pub use second_factors::TotpKey;
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
@@ -148,7 +148,7 @@ pub fn all_sql() -> Vec<&'static str> {
         recordings::ALL_SQL,
         retention::ALL_SQL,
         roles::ALL_SQL,
-        scripts::ALL_SQL,
+        &scripts::all_sql(),
         second_factors::ALL_SQL,
         sessions::ALL_SQL,
         &slots::all_sql(),

@@ -85,6 +85,8 @@ impl World {
             project_id: project,
             name: "checkout".to_owned(),
             template_id: None,
+            parent_id: None,
+            tags: Vec::new(),
             is_enabled: true,
             cron_expression: Some("*/10 * * * * *".to_owned()),
             interval_seconds: None,

@@ -72,6 +72,8 @@ impl House {
             project_id: project,
             name: "check".to_owned(),
             template_id: None,
+            parent_id: None,
+            tags: Vec::new(),
             is_enabled: true,
             cron_expression: None,
             interval_seconds: Some(1),

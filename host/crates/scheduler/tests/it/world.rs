@@ -127,6 +127,8 @@ impl World {
             project_id: self.project,
             name: name.to_owned(),
             template_id: None,
+            parent_id: None,
+            tags: Vec::new(),
             is_enabled: true,
             cron_expression: None,
             interval_seconds: Some(1),

@@ -7,7 +7,7 @@ use vedette_core::{
     Schedule, ScriptId, UserId,
     alert::{
         Severity,
-        incident::{Event, IncidentState, Notice, Resolution},
+        incident::{Event, IncidentState, Notice, Parent, Resolution},
         machine::{self, Change, Signal, Step, Transition},
         observation::Observation,
         rule::RuleDefinition,
@@ -33,6 +33,10 @@ pub(crate) struct ScriptAlerts {
     /// Those that are enabled.
     pub(crate) rules: Vec<RuleInUse>,
     pub(crate) incident: IncidentState,
+    /// When the last incident was over.
+    pub(crate) quiet_since: Option<DateTime<Utc>>,
+    /// How the script is doing that this one depends on.
+    pub(crate) parent: Parent,
     pub(crate) open: Option<OpenIncident>,
     /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
     pub(crate) orphan: Option<OpenIncident>,
@@ -90,7 +94,7 @@ pub(crate) fn evidence_of(execution: ExecutionId, outcome: &Outcome) -> Value {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) states: Vec<StateRow>,
-    pub(crate) incident_states: Vec<(ScriptId, OrgId, String)>,
+    pub(crate) incident_states: Vec<IncidentStateRow>,
     pub(crate) opened: Vec<OpenedRow>,
     pub(crate) touched: Vec<TouchedRow>,
     pub(crate) events: Vec<EventRow>,
@@ -115,6 +119,14 @@ impl Changes {
         }
         self
     }
+}
+
+#[derive(Debug)]
+pub(crate) struct IncidentStateRow {
+    pub(crate) script: ScriptId,
+    pub(crate) org: OrgId,
+    pub(crate) state: String,
+    pub(crate) quiet_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -201,6 +213,10 @@ impl<'a> Cause<'a> {
 /// How far ahead it is said when time may change a rule: further than certificates are looked at.
 const LOOK_AHEAD: TimeDelta = TimeDelta::days(400);
 
+/// How soon it is looked again at a rule that people are not told of yet and that time makes fire: no execution
+/// comes that could show that it still has reason to.
+const HELD_LOOK: TimeDelta = TimeDelta::seconds(60);
+
 /// When time alone may change a rule, or when to look for that again.
 pub(crate) fn next_look(
     rule: &RuleDefinition,
@@ -212,6 +228,24 @@ pub(crate) fn next_look(
     let is_about_silence = matches!(rule, RuleDefinition::NoData { .. });
     let tick = machine::next_tick(rule, state, schedule, now, until);
     tick.or_else(|| is_about_silence.then_some(until))
+}
+
+/// The same of a rule that fires and may be held.
+pub(crate) fn next_look_if_held(
+    rule: &RuleDefinition,
+    state: &RuleState,
+    schedule: &Schedule,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let soon = match rule {
+        RuleDefinition::NoData { .. } | RuleDefinition::CertificateExpiry { .. } => {
+            now.checked_add_signed(HELD_LOOK)
+        }
+        // Only executions show of the others that they still have reason to fire.
+        _ => None,
+    };
+    let look = next_look(rule, state, schedule, now);
+    [look, soon].into_iter().flatten().min()
 }
 
 impl ScriptAlerts {
@@ -241,13 +275,23 @@ impl ScriptAlerts {
                 rule.state = RuleState::new(now);
             }
             rule.state.await_from(now);
-            let schedule = self.schedule.as_ref();
-            changes.states.push(StateRow {
-                rule: rule.id,
-                state: rule.state.to_json(),
-                next_tick_at: schedule
-                    .and_then(|schedule| next_look(&rule.definition, &rule.state, schedule, now)),
-            });
+        }
+        let rows = self.rules.iter().map(|rule| self.state_row(rule, now));
+        changes.states.extend(rows);
+    }
+
+    fn state_row(&self, rule: &RuleInUse, now: DateTime<Utc>) -> StateRow {
+        let next_look = if self.incident.held().contains(&rule.id) {
+            next_look_if_held
+        } else {
+            next_look
+        };
+        let schedule = self.schedule.as_ref();
+        StateRow {
+            rule: rule.id,
+            state: rule.state.to_json(),
+            next_tick_at: schedule
+                .and_then(|schedule| next_look(&rule.definition, &rule.state, schedule, now)),
         }
     }
 
@@ -259,8 +303,12 @@ impl ScriptAlerts {
         turn: impl Fn(&RuleDefinition, RuleState, Option<&Schedule>) -> Option<Step>,
     ) {
         self.end_orphan(cause, changes);
+        if let Some(event) = self.incident.event_of_parent(self.parent, cause.now) {
+            self.apply(event, cause, changes);
+        }
         let mut events = Vec::new();
         let mut transitions = Vec::new();
+        let mut turned = Vec::new();
         for (index, rule) in self.rules.iter_mut().enumerate() {
             let schedule = self.schedule.as_ref();
             let Some(step) = turn(&rule.definition, rule.state.clone(), schedule) else {
@@ -269,24 +317,21 @@ impl ScriptAlerts {
             let at = cause
                 .executed
                 .map_or(cause.now, |executed| executed.observation.at);
+            // Nothing mutes rules yet.
+            let is_muted = false;
             match step.transition {
                 Some(transition) => {
-                    events.push(event_of(rule.id, transition));
+                    events.push(event_of(rule.id, transition, is_muted));
                     transitions.push((index, transition));
                 }
                 None if step.state.is_firing() && step.signal == Some(Signal::Breach) => {
-                    events.push(Event::RuleStillFiring { rule: rule.id, at });
+                    let rule = rule.id;
+                    events.push(Event::RuleStillFiring { rule, at, is_muted });
                 }
                 None => {}
             }
             rule.state = step.state;
-            changes.states.push(StateRow {
-                rule: rule.id,
-                state: rule.state.to_json(),
-                next_tick_at: schedule.and_then(|schedule| {
-                    next_look(&rule.definition, &rule.state, schedule, cause.now)
-                }),
-            });
+            turned.push(index);
         }
         // What fires goes before what recovers: an incident that passes from one rule to another is one.
         events.sort_by_key(|event| matches!(event, Event::RuleRecovered { .. }));
@@ -294,6 +339,9 @@ impl ScriptAlerts {
         for event in events {
             self.apply(event, cause, changes);
         }
+        let turned = turned.iter().map(|index| &self.rules[*index]);
+        let rows = turned.map(|rule| self.state_row(rule, cause.now));
+        changes.states.extend(rows);
         let incident = self.open.or(before).map(|open| open.id);
         for (index, transition) in transitions {
             let rule = &self.rules[index];
@@ -330,13 +378,25 @@ impl ScriptAlerts {
 
     /// Takes an event to the incident.
     pub(crate) fn apply(&mut self, event: Event, cause: Cause<'_>, changes: &mut Changes) {
+        let was_down = self.incident.is_down();
         let (after, notice) = std::mem::take(&mut self.incident).apply(event);
         self.incident = after;
+        if self.incident.is_down() {
+            self.quiet_since = None;
+        } else if was_down {
+            // Of those that depend on this one, what was due until now proves nothing: when the target came up
+            // before now is not known so exactly.
+            self.quiet_since = Some(cause.now);
+        }
         changes
             .incident_states
-            .retain(|(script, ..)| *script != self.script);
-        let state = self.incident.to_json();
-        changes.incident_states.push((self.script, self.org, state));
+            .retain(|row| row.script != self.script);
+        changes.incident_states.push(IncidentStateRow {
+            script: self.script,
+            org: self.org,
+            state: self.incident.to_json(),
+            quiet_since: self.quiet_since,
+        });
         let at = match event {
             Event::RuleFired { at, .. } | Event::RuleStillFiring { at, .. } => at,
             _ => cause.now,
@@ -346,7 +406,7 @@ impl ScriptAlerts {
         }
         let Some(open) = self.open else { return };
         let kind = match (event, notice) {
-            (_, Some(Notice::Up(_) | Notice::Acknowledged)) => None,
+            (_, Some(Notice::Down | Notice::Up(_) | Notice::Acknowledged)) => None,
             (Event::RuleFired { .. }, _) => Some(IncidentEventKind::RuleFired),
             (Event::RuleRecovered { .. }, _) => Some(IncidentEventKind::RuleRecovered),
             (Event::Comment, _) => Some(IncidentEventKind::Comment),
@@ -373,16 +433,9 @@ impl ScriptAlerts {
             }
             Some(Notice::Update) => {
                 self.raise(open, at, changes);
-                if let Event::RuleFired { rule, .. } = event {
-                    self.tell_down(&[rule], rule, at, cause, changes);
-                }
+                self.tell_down(rule_of(event), at, cause, changes);
             }
-            Some(Notice::Down) => {
-                let rules: Vec<_> = self.incident.causes().iter().copied().collect();
-                if let Some(rule) = rule_of(event) {
-                    self.tell_down(&rules, rule, at, cause, changes);
-                }
-            }
+            Some(Notice::Down) => self.tell_down(rule_of(event), at, cause, changes),
             None => {}
         }
         debug_assert_eq!(self.open.is_some(), self.incident.is_told());
@@ -406,19 +459,26 @@ impl ScriptAlerts {
         self.open = Some(open);
         let kind = IncidentEventKind::Opened;
         self.event(open.id, kind, None, at, cause, changes);
+        // Those that are held fire too. That they are told of later is no entry of its own.
+        let kind = IncidentEventKind::RuleFired;
+        for rule in self.incident.causes() {
+            self.event(open.id, kind, Some(*rule), at, cause, changes);
+        }
     }
 
-    /// Tells the channels of `rules` that the incident goes on, because of `rule`. Rules that fire together tell
-    /// it once, by the name of the worst.
+    /// Tells the channels of a rule that the incident goes on. Rules that fire together tell it once, by the name
+    /// of the worst.
     fn tell_down(
         &self,
-        rules: &[AlertRuleId],
-        rule: AlertRuleId,
+        rule: Option<AlertRuleId>,
         at: DateTime<Utc>,
         cause: Cause<'_>,
         changes: &mut Changes,
     ) {
-        let Some(open) = self.open else { return };
+        // A comment goes to nobody.
+        let (Some(open), Some(rule)) = (self.open, rule) else {
+            return;
+        };
         let known = self.rules.iter().find(|known| known.id == rule);
         let name = known.map(|known| known.name.clone());
         let execution = cause.executed.map(|executed| executed.id);
@@ -430,14 +490,14 @@ impl ScriptAlerts {
             }
         });
         if let Some(down) = together {
-            down.rules.extend(rules);
+            down.rules.push(rule);
             if open.severity > down.severity {
                 (down.severity, down.rule) = (open.severity, name);
             }
             return;
         }
         let down = Down {
-            rules: rules.to_vec(),
+            rules: vec![rule],
             rule: name,
             severity: open.severity,
             started_at: open.since,
@@ -467,11 +527,10 @@ impl ScriptAlerts {
         });
     }
 
-    /// The highest of the rules that fire.
+    /// The highest of the rules that fire and that people were told of.
     fn severity(&self) -> Severity {
-        let causes = self.incident.causes();
-        let rules = self.rules.iter().filter(|rule| causes.contains(&rule.id));
-        rules
+        let told = self.incident.told();
+        told.filter_map(|id| self.rules.iter().find(|rule| rule.id == id))
             .map(|rule| rule.severity)
             .max()
             .unwrap_or(Severity::Warning)
@@ -518,11 +577,12 @@ impl ScriptAlerts {
     }
 }
 
-const fn event_of(rule: AlertRuleId, transition: Transition) -> Event {
+const fn event_of(rule: AlertRuleId, transition: Transition, is_muted: bool) -> Event {
     match transition.change {
         Change::Fired => Event::RuleFired {
             rule,
             at: transition.at,
+            is_muted,
         },
         Change::Recovered => Event::RuleRecovered { rule },
     }

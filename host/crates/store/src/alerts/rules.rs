@@ -17,7 +17,7 @@ use vedette_core::{
 
 use super::{
     AlertRule, Changes, CreatedRule, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
-    evaluate::{Cause, StateRow, next_look},
+    evaluate::{Cause, StateRow, next_look, next_look_if_held},
     load_alerts,
     write::{corrupt_alert, push_states},
     write_alerts,
@@ -156,6 +156,11 @@ macro_rules! lock_script {
 macro_rules! keep_state {
     ($D:ident, $tx:ident, $id:expr, $definition:expr, $state:expr, $schedule:expr, $now:expr) => {{
         let schedule: Option<Schedule> = $schedule;
+        let next_look = if $state.is_firing() {
+            next_look_if_held
+        } else {
+            next_look
+        };
         let next_tick_at =
             schedule.and_then(|schedule| next_look($definition, &$state, &schedule, $now));
         let row = StateRow {

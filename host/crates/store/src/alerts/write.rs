@@ -6,15 +6,21 @@ use sqlx::{Database, Encode, FromRow, QueryBuilder, Type, types::Json};
 use uuid::Uuid;
 use vedette_core::{
     AlertRuleId, IncidentId, OrgId, ScriptId,
-    alert::{Severity, incident::IncidentState, rule::RuleDefinition, state::RuleState},
+    alert::{
+        Severity,
+        incident::{IncidentState, Parent},
+        rule::RuleDefinition,
+        state::RuleState,
+    },
     slot::DEFAULT_LOCATION,
 };
 
 use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow};
 use crate::{StoreError, slots::read_schedule};
 
-pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state) \
-    VALUES ($1, $2, $3) ON CONFLICT (script_id) DO UPDATE SET state = excluded.state";
+pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state, \
+    quiet_since) VALUES ($1, $2, $3, $4) ON CONFLICT (script_id) DO UPDATE SET state = excluded.state, \
+    quiet_since = excluded.quiet_since";
 pub(crate) const INSERT_INCIDENT: &str = "INSERT INTO incidents (id, org_id, script_id, severity, opened_at, \
     evidence) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(crate) const RAISE_INCIDENT: &str =
@@ -66,18 +72,36 @@ pub(crate) struct RuleRow {
     cron_expression: Option<String>,
     interval_seconds: Option<i64>,
     timezone: String,
+    parent_state: Option<String>,
+    parent_quiet_since: Option<DateTime<Utc>>,
+}
+
+impl RuleRow {
+    /// How the script is doing that this one's depends on.
+    fn parent(&self) -> Parent {
+        let state = self.parent_state.as_deref();
+        // One that does not read begins anew with the parent's next execution.
+        match state.and_then(|text| IncidentState::from_json(text).ok()) {
+            Some(state) if state.is_down() => Parent::Down,
+            _ => Parent::Up {
+                since: self.parent_quiet_since,
+            },
+        }
+    }
 }
 
 #[derive(FromRow)]
 pub(crate) struct IncidentRow {
     script_id: Uuid,
     state: String,
+    quiet_since: Option<DateTime<Utc>>,
     incident_id: Option<Uuid>,
     severity: Option<String>,
     opened_at: Option<DateTime<Utc>>,
 }
 
-/// Asks for the enabled rules of scripts.
+/// Asks for the enabled rules of scripts, and how their parents are doing: one that is deleted or paused, or has no
+/// rules, has no incident.
 pub(crate) fn push_rules<D>(query: &mut QueryBuilder<D>, scripts: &[ScriptId])
 where
     D: Database,
@@ -87,8 +111,10 @@ where
     query.push(
         "SELECT rules.id, rules.org_id, rules.script_id, rules.name, rules.severity, rules.rule_definition, \
          states.state, scripts.is_enabled AS script_is_enabled, scripts.cron_expression, \
-         scripts.interval_seconds, scripts.timezone FROM alert_rules AS rules \
+         scripts.interval_seconds, scripts.timezone, parents.state AS parent_state, \
+         parents.quiet_since AS parent_quiet_since FROM alert_rules AS rules \
          JOIN scripts ON scripts.id = rules.script_id AND NOT scripts.is_deleted \
+         LEFT JOIN incident_states AS parents ON parents.script_id = scripts.parent_id \
          LEFT JOIN alert_rule_states AS states ON states.rule_id = rules.id AND states.location = ",
     );
     query.push_bind(DEFAULT_LOCATION);
@@ -104,7 +130,7 @@ where
     Uuid: for<'q> Encode<'q, D> + Type<D>,
 {
     query.push(
-        "SELECT states.script_id, states.state, incidents.id AS incident_id, incidents.severity, \
+        "SELECT states.script_id, states.state, states.quiet_since, incidents.id AS incident_id, incidents.severity, \
          incidents.opened_at \
          FROM incident_states AS states LEFT JOIN incidents ON incidents.script_id = states.script_id \
          AND incidents.resolved_at IS NULL WHERE states.script_id IN (",
@@ -141,6 +167,8 @@ pub(crate) fn gather(
             schedule: None,
             rules: Vec::new(),
             incident: IncidentState::default(),
+            quiet_since: None,
+            parent: Parent::Up { since: None },
             open: None,
             orphan: None,
         })
@@ -150,6 +178,7 @@ pub(crate) fn gather(
         let Some(alerts) = all.iter_mut().find(|alerts| alerts.script == script) else {
             continue;
         };
+        alerts.quiet_since = row.quiet_since;
         match IncidentState::from_json(&row.state) {
             Ok(state) => alerts.incident = state,
             Err(error) => complain(&row.script_id, &error),
@@ -175,6 +204,7 @@ pub(crate) fn gather(
             continue;
         };
         alerts.org = OrgId::from_uuid(row.org_id);
+        alerts.parent = row.parent();
         let definition = match RuleDefinition::read(&row.rule_definition.0) {
             Ok(definition) => definition,
             Err(error) => {
@@ -276,11 +306,12 @@ macro_rules! write_alerts {
             write::push_states(&mut insert, states);
             insert.build().persistent(false).execute(&mut *$tx).await?;
         }
-        for (script, org, state) in &changes.incident_states {
+        for row in &changes.incident_states {
             sqlx::query(write::SET_INCIDENT_STATE)
-                .bind(script.as_uuid())
-                .bind(org.as_uuid())
-                .bind(state)
+                .bind(row.script.as_uuid())
+                .bind(row.org.as_uuid())
+                .bind(&row.state)
+                .bind(row.quiet_since)
                 .execute(&mut *$tx)
                 .await?;
         }
@@ -380,7 +411,8 @@ macro_rules! pause_alerts {
         let at = $crate::replaced::At($now);
         let mut changes = $crate::alerts::Changes::default();
         for alerts in &mut alerts {
-            if alerts.open.is_some() {
+            // One that is held too: else its rules would be in it for ever.
+            if alerts.incident.is_down() {
                 let event = vedette_core::alert::incident::Event::ScriptPaused;
                 alerts.apply(event, Cause::time($now, &at), &mut changes);
             }

@@ -148,6 +148,8 @@ impl Snapshot for Script {
             "name": self.name,
             "project_id": self.project_id,
             "template_id": self.template_id,
+            "parent_script_id": self.parent_id,
+            "tags": self.tags,
             "is_enabled": self.is_enabled,
             "cron_expression": self.cron_expression,
             "interval_seconds": self.interval_seconds,

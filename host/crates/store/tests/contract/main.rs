@@ -16,6 +16,7 @@ mod component_queue;
 mod components;
 mod connect;
 mod deliveries;
+mod dependents;
 mod executions;
 mod fair_claims;
 mod foreign_hands;
@@ -26,6 +27,7 @@ mod maintenance;
 mod oidc_logins;
 mod older_schema;
 mod outbox;
+mod parents;
 mod passwords;
 mod past;
 mod profiles;
@@ -109,6 +111,8 @@ fn change(owner: &Owner, now: DateTime<Utc>) -> ScriptChange {
         project_id: owner.project,
         name: "check".to_owned(),
         template_id: None,
+        parent_id: None,
+        tags: Vec::new(),
         is_enabled: true,
         cron_expression: Some("*/10 * * * * *".to_owned()),
         interval_seconds: None,

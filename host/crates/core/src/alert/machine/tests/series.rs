@@ -83,7 +83,11 @@ fn told_by_machine(rule: &RuleDefinition, series: &[Observation]) -> Told {
 fn notices(told: &Told) -> Vec<Notice> {
     let rule = AlertRuleId::from_uuid(uuid::Uuid::nil());
     let events = told.iter().enumerate().map(|(index, at)| match index % 2 {
-        0 => Event::RuleFired { rule, at: *at },
+        0 => Event::RuleFired {
+            rule,
+            at: *at,
+            is_muted: false,
+        },
         _ => Event::RuleRecovered { rule },
     });
     let mut incident = IncidentState::default();
