@@ -20,6 +20,7 @@ use super::{
     look::{next_look, next_look_if_held},
     notices::{Down, NoticeRow, Tell, message_of_time},
 };
+use crate::maintenance::Mutes;
 
 /// Requests that evidence keeps, the last ones.
 const EVIDENCE_REQUESTS: usize = 10;
@@ -41,6 +42,8 @@ pub(crate) struct ScriptAlerts {
     pub(crate) open: Option<OpenIncident>,
     /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
     pub(crate) orphan: Option<OpenIncident>,
+    /// What keeps notifications back.
+    pub(crate) mutes: Mutes,
 }
 
 #[derive(Debug)]
@@ -280,8 +283,7 @@ impl ScriptAlerts {
             let at = cause
                 .executed
                 .map_or(cause.now, |executed| executed.observation.at);
-            // Nothing mutes rules yet.
-            let is_muted = false;
+            let is_muted = self.mutes.is_muted(at, rule.severity, &rule.definition);
             match step.transition {
                 Some(transition) => {
                     events.push(event_of(rule.id, transition, is_muted));

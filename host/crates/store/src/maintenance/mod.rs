@@ -1,11 +1,13 @@
 //! Maintenance windows and silences: kept here, computed by `core::silence`. `mutes` is what the alerting of scripts
 //! asks of them.
 
+pub(crate) mod mutes;
 mod silences;
 mod windows;
 
 use vedette_core::{ProjectId, Projects};
 
+pub(crate) use mutes::{Mutes, load_mutes};
 pub use silences::{CreatedSilence, NewSilence, SilenceContent, StoredSilence, UpdatedSilence};
 pub(crate) use windows::DELETE_WINDOWS_OF_SCRIPT;
 pub use windows::{CreatedWindow, MaintenanceWindow, NewWindow, UpdatedWindow, WindowContent};

@@ -24,6 +24,7 @@ mod identities;
 mod incidents;
 mod leaving;
 mod maintenance;
+mod mutes;
 mod oidc_logins;
 mod older_schema;
 mod outbox;
