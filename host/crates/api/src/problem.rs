@@ -465,6 +465,14 @@ impl FieldError {
         }
     }
 
+    /// The same, of a body that is a member of another one.
+    pub(crate) fn within(self, pointer: &str) -> Self {
+        Self {
+            pointer: format!("{pointer}{}", self.pointer),
+            ..self
+        }
+    }
+
     pub(crate) fn schedule(error: &ScheduleError, is_cron: bool) -> Self {
         Self::new(error.pointer(is_cron), error.to_string())
     }

@@ -24,6 +24,7 @@ mod error;
 mod executions;
 mod identities;
 mod invitations;
+mod maintenance;
 mod members;
 mod notifications;
 
@@ -83,6 +84,10 @@ pub use identities::{
     Identity, IdentityLogin, IdentitySignedIn, NO_PASSWORD, NewIdentityUser, RemovedIdentity,
 };
 pub use invitations::{Invitation, Invited, NewInvitation};
+pub use maintenance::{
+    CreatedSilence, CreatedWindow, MAX_SILENCES, MAX_WINDOWS, MaintenanceWindow, NewSilence,
+    NewWindow, SilenceContent, StoredSilence, UpdatedSilence, UpdatedWindow, WindowContent,
+};
 pub use members::{Grant, Member, MemberChange};
 pub use notifications::{
     AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, MAX_CLAIMS_OF_CHANNEL,
@@ -130,6 +135,7 @@ pub fn all_sql() -> Vec<&'static str> {
         executions::ALL_SQL,
         identities::ALL_SQL,
         invitations::ALL_SQL,
+        &maintenance::all_sql(),
         members::ALL_SQL,
         &notifications::all_sql(),
         oidc_logins::ALL_SQL,

@@ -102,6 +102,7 @@ impl Script {
             latency_ms: None,
             certificate_expires_at: None,
             is_recheck: false,
+            is_in_maintenance: false,
         };
         self.advance(location, now, |rule, state| step(rule, state, &observation));
     }

@@ -1,6 +1,6 @@
 //! What an execution, or time, does to the rules and the incident of a script. Pure.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use vedette_core::{
     AlertHistoryId, AlertRuleId, Clock, ExecutionId, IncidentEventId, IncidentId, OrgId, Outcome,
@@ -17,8 +17,10 @@ use vedette_core::{
 
 use super::{
     AlertTransition, IncidentEventKind,
+    look::{next_look, next_look_if_held},
     notices::{Down, NoticeRow, Tell, message_of_time},
 };
+use crate::maintenance::Mutes;
 
 /// Requests that evidence keeps, the last ones.
 const EVIDENCE_REQUESTS: usize = 10;
@@ -40,6 +42,8 @@ pub(crate) struct ScriptAlerts {
     pub(crate) open: Option<OpenIncident>,
     /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
     pub(crate) orphan: Option<OpenIncident>,
+    /// What keeps notifications back.
+    pub(crate) mutes: Mutes,
 }
 
 #[derive(Debug)]
@@ -210,44 +214,6 @@ impl<'a> Cause<'a> {
     }
 }
 
-/// How far ahead it is said when time may change a rule: further than certificates are looked at.
-const LOOK_AHEAD: TimeDelta = TimeDelta::days(400);
-
-/// How soon it is looked again at a rule that people are not told of yet and that time makes fire: no execution
-/// comes that could show that it still has reason to.
-const HELD_LOOK: TimeDelta = TimeDelta::seconds(60);
-
-/// When time alone may change a rule, or when to look for that again.
-pub(crate) fn next_look(
-    rule: &RuleDefinition,
-    state: &RuleState,
-    schedule: &Schedule,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let until = now.checked_add_signed(LOOK_AHEAD)?;
-    let is_about_silence = matches!(rule, RuleDefinition::NoData { .. });
-    let tick = machine::next_tick(rule, state, schedule, now, until);
-    tick.or_else(|| is_about_silence.then_some(until))
-}
-
-/// The same of a rule that fires and may be held.
-pub(crate) fn next_look_if_held(
-    rule: &RuleDefinition,
-    state: &RuleState,
-    schedule: &Schedule,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let soon = match rule {
-        RuleDefinition::NoData { .. } | RuleDefinition::CertificateExpiry { .. } => {
-            now.checked_add_signed(HELD_LOOK)
-        }
-        // Only executions show of the others that they still have reason to fire.
-        _ => None,
-    };
-    let look = next_look(rule, state, schedule, now);
-    [look, soon].into_iter().flatten().min()
-}
-
 impl ScriptAlerts {
     /// Takes up an execution.
     pub(crate) fn observe(&mut self, cause: Cause<'_>, executed: &Executed, changes: &mut Changes) {
@@ -317,8 +283,7 @@ impl ScriptAlerts {
             let at = cause
                 .executed
                 .map_or(cause.now, |executed| executed.observation.at);
-            // Nothing mutes rules yet.
-            let is_muted = false;
+            let is_muted = self.mutes.is_muted(at, rule.severity, &rule.definition);
             match step.transition {
                 Some(transition) => {
                     events.push(event_of(rule.id, transition, is_muted));

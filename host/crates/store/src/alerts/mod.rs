@@ -7,6 +7,7 @@
 pub(crate) mod evaluate;
 mod history;
 pub(crate) mod incidents;
+mod look;
 pub(crate) mod notices;
 mod past;
 mod rules;

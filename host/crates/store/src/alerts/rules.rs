@@ -17,8 +17,9 @@ use vedette_core::{
 
 use super::{
     AlertRule, Changes, CreatedRule, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
-    evaluate::{Cause, StateRow, next_look, next_look_if_held},
+    evaluate::{Cause, StateRow},
     load_alerts,
+    look::{next_look, next_look_if_held},
     write::{corrupt_alert, push_states},
     write_alerts,
 };

@@ -16,7 +16,7 @@ use vedette_core::{
 };
 
 use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow};
-use crate::{StoreError, slots::read_schedule};
+use crate::{StoreError, maintenance::mutes::Muting, slots::read_schedule};
 
 pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state, \
     quiet_since) VALUES ($1, $2, $3, $4) ON CONFLICT (script_id) DO UPDATE SET state = excluded.state, \
@@ -62,7 +62,7 @@ pub(super) const ALL_SQL: &[&str] = &[
 #[derive(FromRow)]
 pub(crate) struct RuleRow {
     id: Uuid,
-    org_id: Uuid,
+    pub(crate) org_id: Uuid,
     pub(crate) script_id: Uuid,
     name: String,
     severity: String,
@@ -157,6 +157,7 @@ pub(crate) fn gather(
     scripts: &[ScriptId],
     rules: Vec<RuleRow>,
     incidents: Vec<IncidentRow>,
+    muting: &Muting,
     now: DateTime<Utc>,
 ) -> Vec<ScriptAlerts> {
     let mut all: Vec<ScriptAlerts> = scripts
@@ -171,6 +172,7 @@ pub(crate) fn gather(
             parent: Parent::Up { since: None },
             open: None,
             orphan: None,
+            mutes: muting.of(org(*script), *script),
         })
         .collect();
     for row in incidents {
@@ -275,9 +277,12 @@ pub(crate) fn corrupt_alert(id: &Uuid, error: &dyn std::fmt::Display) -> StoreEr
     StoreError::corrupt("alert_rules", id, &error.to_string())
 }
 
-/// The alerting of scripts that are locked. `$org` gives the organization of one.
+/// The alerting of scripts that are locked. `$org` gives the organization of one, `$times` those that are judged.
 macro_rules! load_alerts {
-    ($D:ident, $tx:ident, $org:expr, $scripts:expr, $now:expr) => {{
+    ($D:ident, $tx:ident, $org:expr, $scripts:expr, $now:expr) => {
+        $crate::alerts::load_alerts!($D, $tx, $org, $scripts, $now, &($now..=$now))
+    };
+    ($D:ident, $tx:ident, $org:expr, $scripts:expr, $now:expr, $times:expr) => {{
         let mut rules = sqlx::QueryBuilder::<$D>::new("");
         $crate::alerts::write::push_rules(&mut rules, $scripts);
         let rules: Vec<$crate::alerts::write::RuleRow> = rules
@@ -292,7 +297,12 @@ macro_rules! load_alerts {
             .persistent(false)
             .fetch_all(&mut *$tx)
             .await?;
-        $crate::alerts::write::gather($org, $scripts, rules, incidents, $now)
+        // Where there is no rule, there is nothing to be muted.
+        let mut orgs: Vec<_> = rules.iter().map(|rule| rule.org_id).collect();
+        orgs.sort_unstable();
+        orgs.dedup();
+        let muting = $crate::maintenance::load_mutes!(&mut *$tx, orgs, $scripts, $times);
+        $crate::alerts::write::gather($org, $scripts, rules, incidents, &muting, $now)
     }};
 }
 
@@ -388,12 +398,19 @@ macro_rules! write_alerts {
 macro_rules! judge_executions {
     ($D:ident, $tx:ident, $org:expr, $executed:expr, $now:expr, $clock:expr) => {{
         use $crate::alerts::evaluate::{Cause, Changes};
-        let executed: Vec<$crate::alerts::Executed> = $executed;
+        let mut executed: Vec<$crate::alerts::Executed> = $executed;
         let scripts: Vec<_> = executed.iter().map(|executed| executed.script).collect();
         if !scripts.is_empty() {
-            let mut alerts = $crate::alerts::load_alerts!($D, $tx, $org, &scripts, $now);
+            let slots = executed.iter().map(|executed| executed.observation.at);
+            let (first, last) = slots.fold(($now, $now), |(first, last), at| {
+                (first.min(at), last.max(at))
+            });
+            let mut alerts =
+                $crate::alerts::load_alerts!($D, $tx, $org, &scripts, $now, &(first..=last));
             let mut changes = Changes::default();
-            for (alerts, executed) in alerts.iter_mut().zip(&executed) {
+            for (alerts, executed) in alerts.iter_mut().zip(&mut executed) {
+                let at = executed.observation.at;
+                executed.observation.is_in_maintenance = alerts.mutes.is_in_maintenance(at);
                 alerts.observe(Cause::time($now, $clock), executed, &mut changes);
             }
             $crate::alerts::write_alerts!($D, $tx, changes);

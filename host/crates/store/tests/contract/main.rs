@@ -23,6 +23,8 @@ mod foreign_hands;
 mod identities;
 mod incidents;
 mod leaving;
+mod maintenance;
+mod mutes;
 mod oidc_logins;
 mod older_schema;
 mod outbox;

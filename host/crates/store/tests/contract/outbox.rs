@@ -37,7 +37,7 @@ fn down() -> RuleDefinition {
     RuleDefinition::read(&value).unwrap()
 }
 
-fn content(name: &str) -> RuleContent {
+pub(crate) fn content(name: &str) -> RuleContent {
     RuleContent {
         name: name.to_owned(),
         definition: down(),
@@ -46,7 +46,7 @@ fn content(name: &str) -> RuleContent {
     }
 }
 
-async fn rule_with(
+pub(crate) async fn rule_with(
     store: &Store,
     owner: &Owner,
     script: ScriptId,
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
         made
     }
 
-    async fn tells(&self, rule: AlertRuleId, channels: &[ChannelId]) {
+    pub(crate) async fn tells(&self, rule: AlertRuleId, channels: &[ChannelId]) {
         let set = self
             .store
             .set_rule_channels(self.owner.org, rule, channels)
@@ -207,7 +207,7 @@ impl<'a> World<'a> {
         assert!(matches!(done.await.unwrap(), ChangedIncident::Done(_)));
     }
 
-    async fn edit(&self, change: ScriptChange) {
+    pub(crate) async fn edit(&self, change: ScriptChange) {
         self.clock.advance(TimeDelta::seconds(1));
         let change = ScriptChange {
             changed_at: self.clock.now(),

@@ -243,15 +243,18 @@ fn any_observation() -> impl Strategy<Value = Observation> {
     let seen = prop::sample::select(vec![Seen::Up, Seen::Down, Seen::Broken, Seen::Nothing]);
     let latency_ms = prop::option::of(prop_oneof![0.0..200.0_f64, any::<f64>()]);
     let expires = prop::option::of(at.clone());
-    let is_recheck = prop::bool::weighted(0.2);
-    (at, seen, latency_ms, expires, is_recheck).prop_map(
-        |(at, seen, latency_ms, certificate_expires_at, is_recheck)| Observation {
-            at,
-            location: String::new(),
-            seen,
-            latency_ms,
-            certificate_expires_at,
-            is_recheck,
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (at, seen, latency_ms, expires, flags).prop_map(
+        |(at, seen, latency_ms, certificate_expires_at, (is_recheck, is_in_maintenance))| {
+            Observation {
+                at,
+                location: String::new(),
+                seen,
+                latency_ms,
+                certificate_expires_at,
+                is_recheck,
+                is_in_maintenance,
+            }
         },
     )
 }
