@@ -353,20 +353,24 @@ macro_rules! write_alerts {
     }};
 }
 
-/// Takes executions, at most one of each script, to the rules of their scripts, which are locked.
+/// Takes executions, at most one of each script, to the rules of their scripts, which are locked. Gives the scripts
+/// that are to run again soon.
 macro_rules! judge_executions {
     ($D:ident, $tx:ident, $org:expr, $executed:expr, $now:expr, $clock:expr) => {{
         use $crate::alerts::evaluate::{Cause, Changes};
         let executed: Vec<$crate::alerts::Executed> = $executed;
         let scripts: Vec<_> = executed.iter().map(|executed| executed.script).collect();
+        let mut rechecks = Vec::new();
         if !scripts.is_empty() {
             let mut alerts = $crate::alerts::load_alerts!($D, $tx, $org, &scripts, $now);
             let mut changes = Changes::default();
             for (alerts, executed) in alerts.iter_mut().zip(&executed) {
                 alerts.observe(Cause::time($now, $clock), executed, &mut changes);
             }
+            rechecks.append(&mut changes.rechecks);
             $crate::alerts::write_alerts!($D, $tx, changes);
         }
+        rechecks
     }};
 }
 
