@@ -259,6 +259,7 @@ impl World {
             org_id: slot.org_id,
             version_id: slot.version_id,
             scheduled_at: slot.scheduled_at,
+            is_recheck: slot.is_recheck,
             lease_token: slot.lease_token,
             executed_at: slot.scheduled_at,
             outcome,

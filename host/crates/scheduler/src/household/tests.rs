@@ -140,6 +140,7 @@ impl House {
             org_id: slot.org_id,
             version_id: slot.version_id,
             scheduled_at: slot.scheduled_at,
+            is_recheck: slot.is_recheck,
             lease_token: slot.lease_token,
             executed_at: self.clock.now(),
             outcome: Outcome::missed("missed"),

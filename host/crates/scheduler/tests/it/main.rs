@@ -8,6 +8,7 @@ mod faults;
 mod nodes;
 mod overload;
 mod quotas;
+mod rechecks;
 mod runs;
 mod self_health;
 mod timing;

@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) org: OrgId,
     project: ProjectId,
-    user: UserId,
+    pub(crate) user: UserId,
 }
 
 impl World {

@@ -105,6 +105,8 @@ pub(crate) struct Changes {
     pub(crate) history: Vec<HistoryRow>,
     /// Who is to be told, in the order in which it happened.
     pub(crate) notices: Vec<NoticeRow>,
+    /// Who is to run again soon: a rule asks for it.
+    pub(crate) rechecks: Vec<ScriptId>,
 }
 
 impl Changes {
@@ -294,6 +296,9 @@ impl ScriptAlerts {
                     events.push(Event::RuleStillFiring { rule, at, is_muted });
                 }
                 None => {}
+            }
+            if step.wants_recheck {
+                changes.rechecks.push(self.script);
             }
             rule.state = step.state;
             turned.push(index);

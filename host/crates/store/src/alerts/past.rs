@@ -18,8 +18,8 @@ use crate::{Store, StoreError, db::on_db, maintenance::load_mutes};
 const BATCH: u32 = 1_000;
 
 const PAST: &str = "SELECT id, scheduled_at, location, status, error_class, latency_ms, requests \
-    FROM script_executions WHERE org_id = $1 AND script_id = $2 AND location = $3 AND scheduled_at >= $4 \
-    AND scheduled_at < $5 ORDER BY scheduled_at DESC LIMIT $6";
+    FROM script_executions WHERE org_id = $1 AND script_id = $2 AND location = $3 AND NOT is_recheck \
+    AND scheduled_at >= $4 AND scheduled_at < $5 ORDER BY scheduled_at DESC LIMIT $6";
 
 #[cfg(feature = "testing")]
 pub(super) const ALL_SQL: &[&str] = &[PAST];
@@ -75,8 +75,9 @@ impl TryFrom<PastRow> for Observation {
 }
 
 impl Store {
-    /// What the slots of a script within a time have shown, at most `most` of them, the newest. Runs by hand have
-    /// no slot, and are none of them. Whether they were in maintenance goes by the windows that there are now.
+    /// What the slots of a script within a time have shown, at most `most` of them, the newest. Neither runs
+    /// by hand, which have no slot, nor rechecks, which answered the rules of then, are among them. Whether they were in
+    /// maintenance goes by the windows that there are now.
     pub async fn past_observations(
         &self,
         org: OrgId,

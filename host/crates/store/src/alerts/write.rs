@@ -394,12 +394,14 @@ macro_rules! write_alerts {
     }};
 }
 
-/// Takes executions, at most one of each script, to the rules of their scripts, which are locked.
+/// Takes executions, at most one of each script, to the rules of their scripts, which are locked. Gives the scripts
+/// that are to run again soon.
 macro_rules! judge_executions {
     ($D:ident, $tx:ident, $org:expr, $executed:expr, $now:expr, $clock:expr) => {{
         use $crate::alerts::evaluate::{Cause, Changes};
         let mut executed: Vec<$crate::alerts::Executed> = $executed;
         let scripts: Vec<_> = executed.iter().map(|executed| executed.script).collect();
+        let mut rechecks = Vec::new();
         if !scripts.is_empty() {
             let slots = executed.iter().map(|executed| executed.observation.at);
             let (first, last) = slots.fold(($now, $now), |(first, last), at| {
@@ -413,8 +415,10 @@ macro_rules! judge_executions {
                 executed.observation.is_in_maintenance = alerts.mutes.is_in_maintenance(at);
                 alerts.observe(Cause::time($now, $clock), executed, &mut changes);
             }
+            rechecks.append(&mut changes.rechecks);
             $crate::alerts::write_alerts!($D, $tx, changes);
         }
+        rechecks
     }};
 }
 

@@ -44,7 +44,7 @@ const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron
 /// A slot that is leased is left to its run's completion, which reads the new schedule. The token
 /// goes on, so that a worker whose lease is over cannot record the slot that it had.
 const MOVE_SLOT: &str = "UPDATE slots SET scheduled_at = $1, lease_owner = NULL, \
-    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL \
+    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL, is_recheck = (1 = 0) \
     WHERE org_id = $2 AND script_id = $3 AND location = $4 \
     AND (leased_until IS NULL OR leased_until <= $5)";
 const COUNT_FROM: &str = "UPDATE slots SET counts_from = $1 \

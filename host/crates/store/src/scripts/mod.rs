@@ -147,7 +147,7 @@ const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner
 const LIST_ORDER: &str = " ORDER BY scripts.id DESC LIMIT $4";
 /// The slot is locked before the script is touched, as recording a run does it: else a run that
 /// ends in this moment would be followed by a slot of the old schedule.
-pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
+pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, is_recheck, leased_until, counts_from FROM slots \
     WHERE org_id = $1 AND script_id = $2 AND location = $3";
 #[cfg(feature = "testing")]
 pub(crate) fn all_sql() -> Vec<&'static str> {

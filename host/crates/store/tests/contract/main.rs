@@ -34,11 +34,13 @@ mod past;
 mod profiles;
 mod quotas;
 mod races;
+mod rechecks;
 mod recordings;
 mod schema;
 mod scripts;
 mod sealed;
 mod second_factors;
+mod slot_lives;
 mod slots;
 mod user_administration;
 mod variables;
@@ -183,6 +185,7 @@ fn finished(slot: &ClaimedSlot, outcome: Outcome) -> FinishedSlot {
         org_id: slot.org_id,
         version_id: slot.version_id,
         scheduled_at: slot.scheduled_at,
+        is_recheck: slot.is_recheck,
         lease_token: slot.lease_token,
         executed_at: slot.scheduled_at,
         outcome,
