@@ -10,14 +10,15 @@ use std::{
 use anyhow::{Context as _, bail};
 use axum::Router;
 use chrono::{DateTime, Utc};
+use vedette_alerting::MailTransport;
 use vedette_api::{ApiConfig, ApiState, KeySealBox, ProviderClient, Registration};
 use vedette_core::{Clock, SystemClock};
-use vedette_egress::{Guard, Policy};
+use vedette_egress::Guard;
 #[cfg(target_os = "linux")]
 use vedette_sandbox::process::{ProcessOptions, ProcessSandbox};
 use vedette_sandbox::{ArtifactCache, Sandbox, SandboxOptions};
 use vedette_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle};
-use vedette_services::HttpProviderClient;
+use vedette_services::{HttpProviderClient, SmtpMailer};
 use vedette_store::Store;
 
 #[cfg(target_os = "linux")]
@@ -26,7 +27,10 @@ use crate::{
     audit::Checkpoints,
     components::Components,
     config::{Config, Isolation, RegistrationSetting},
-    keys, templates,
+    deliveries::Deliveries,
+    keys,
+    self_health::self_health,
+    templates,
     wire::{Place, Scripts},
 };
 
@@ -42,6 +46,7 @@ pub(crate) struct App {
     pub(crate) scheduler: SchedulerHandle,
     components: Arc<Components>,
     checkpoints: Checkpoints,
+    deliveries: Deliveries,
     pub(crate) api: ApiState,
     pub(crate) router: Router,
     /// Held as long as the process uses its data directory.
@@ -77,6 +82,7 @@ impl App {
             // that has died.
             store.release_all_leases().await?;
             store.release_all_components().await?;
+            store.release_all_notifications().await?;
             store
                 .fail_interrupted_executions(DateTime::<Utc>::MAX_UTC)
                 .await?;
@@ -86,7 +92,7 @@ impl App {
         let options = SandboxOptions {
             max_concurrent_runs: config.runner.concurrency,
             cache: Some(cache.clone()),
-            guard,
+            guard: guard.clone(),
             clock: clock.clone(),
         };
         let place = Arc::new(place(config.runner.isolation, options).await?);
@@ -104,17 +110,11 @@ impl App {
             store.clone(),
             config.runner.record,
         ));
-        let days = u64::from(config.retention.executions_days);
-        let scheduler_config = SchedulerConfig {
-            concurrency: config.runner.concurrency,
-            retention: (days > 0).then(|| Duration::from_secs(days * 24 * 3_600)),
-            ..SchedulerConfig::default()
-        };
         let scheduler = Scheduler::start(
             store.clone(),
             engine.clone(),
             clock.clone(),
-            scheduler_config,
+            scheduler_config(config, &clock)?,
         );
         engine.set_scheduler(scheduler.clone());
         let checkpoints = Checkpoints::begin(
@@ -123,6 +123,10 @@ impl App {
             config.checkpoint_file(),
             clock.clone(),
         );
+        let mailer = config.mail.mailer()?;
+        let transport = mailer.clone();
+        let transport = transport.map(|mailer| Arc::new(mailer) as Arc<dyn MailTransport>);
+        let deliveries = Deliveries::begin(store.clone(), guard, transport, clock.clone());
         let api = ApiState::new(
             store.clone(),
             engine,
@@ -131,7 +135,7 @@ impl App {
             seals,
             api_config(config),
         );
-        let api = with_services(api, config)?;
+        let api = with_services(api, config, mailer)?;
         let api = match config.redis.link()? {
             None => api,
             Some(link) => {
@@ -145,6 +149,7 @@ impl App {
             scheduler,
             components,
             checkpoints,
+            deliveries,
             api,
             router,
             _lock: lock,
@@ -167,6 +172,7 @@ impl App {
             tracing::warn!("a run by hand was not stored in time; it will count as interrupted");
         }
         self.components.end();
+        self.deliveries.end().await;
         self.checkpoints.end().await;
         self.store.close().await;
     }
@@ -186,6 +192,16 @@ async fn place(isolation: Isolation, options: SandboxOptions) -> anyhow::Result<
     let (Isolation::Auto | Isolation::InProcess) = isolation;
     let sandbox = tokio::task::spawn_blocking(move || Sandbox::new(options)).await??;
     Ok(Place::InProcess(sandbox))
+}
+
+fn scheduler_config(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<SchedulerConfig> {
+    Ok(SchedulerConfig {
+        concurrency: config.runner.concurrency,
+        retention: kept_for(config.retention.executions_days),
+        alert_retention: kept_for(config.retention.alerts_days),
+        self_health: self_health(config, clock)?,
+        ..SchedulerConfig::default()
+    })
 }
 
 fn api_config(config: &Config) -> ApiConfig {
@@ -208,7 +224,11 @@ fn api_config(config: &Config) -> ApiConfig {
 }
 
 /// Gives the API what the settings name outside of this process.
-fn with_services(mut api: ApiState, config: &Config) -> anyhow::Result<ApiState> {
+fn with_services(
+    mut api: ApiState,
+    config: &Config,
+    mailer: Option<SmtpMailer>,
+) -> anyhow::Result<ApiState> {
     let Some(public_url) = config.server.public_url().map_err(anyhow::Error::msg)? else {
         return Ok(api);
     };
@@ -217,18 +237,20 @@ fn with_services(mut api: ApiState, config: &Config) -> anyhow::Result<ApiState>
         let client: Arc<dyn ProviderClient> = Arc::new(HttpProviderClient::new()?);
         api = api.with_providers(providers, &client, &public_url);
     }
-    if let Some(mailer) = config.mail.mailer()? {
+    if let Some(mailer) = mailer {
         api = api.with_mail(Arc::new(mailer), public_url);
     }
     Ok(api)
 }
 
+/// 0: for ever.
+fn kept_for(days: u32) -> Option<Duration> {
+    (days > 0).then(|| Duration::from_hours(u64::from(days) * 24))
+}
+
 /// The guard of an installation.
 pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
-    Ok(Guard::new(Policy {
-        allow: config.egress.allow.clone(),
-        nat64: config.egress.nat64.clone(),
-    })?)
+    Ok(Guard::new(config.egress.policy())?)
 }
 
 /// Two servers on one data directory would run every slot twice.

@@ -16,10 +16,14 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 use vedette_api::{OidcProvider, RedisLink, RedisUrlError};
 use vedette_core::Quota;
+use vedette_egress::Policy;
 use vedette_sandbox::Sandbox;
 use vedette_services::{MailSettingsError, SmtpMailer};
 
+use self::self_health::SelfHealth;
 use crate::server::Certificate;
+
+mod self_health;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "VEDETTE_";
@@ -33,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) mail: Mail,
     pub(crate) redis: Redis,
     pub(crate) egress: Egress,
+    pub(crate) self_health: SelfHealth,
     pub(crate) auth: Auth,
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
@@ -193,6 +198,15 @@ pub(crate) struct Egress {
     pub(crate) nat64: Vec<Ipv6Net>,
 }
 
+impl Egress {
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            allow: self.allow.clone(),
+            nat64: self.nat64.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RegistrationSetting {
@@ -312,6 +326,7 @@ pub(crate) struct Quotas {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
     pub(crate) executions_days: u32,
+    pub(crate) alerts_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -428,6 +443,8 @@ impl Config {
             }
             Ok(_) => {}
         }
+        let has_mail = !self.mail.url.expose_secret().is_empty();
+        problems.extend(self.self_health.problems(&self.egress.policy(), has_mail));
         problems.extend(self.auth.problems());
         if !self.auth.oidc.is_empty() && self.server.public_url.is_empty() {
             problems
@@ -522,6 +539,10 @@ impl Listed for IpNet {
 
 impl Listed for Ipv6Net {
     const WHAT: &str = "a network such as 64:ff9b::/96";
+}
+
+impl Listed for Url {
+    const WHAT: &str = "an address such as https://www.example.com/";
 }
 
 impl Listed for Origin {

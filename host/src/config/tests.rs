@@ -165,6 +165,41 @@ fn identity_providers_are_named_by_their_tables() {
 }
 
 #[test]
+fn references_are_judged_as_the_guard_would() {
+    assert!(load("").unwrap().self_health.reference_urls.is_empty());
+    let good = "[server]\npublic_url = \"https://v.example.com\"\n\
+        [mail]\nurl = \"smtps://u:hidden@a.b\"\nfrom = \"v@example.com\"\n[egress]\nallow = []\n\
+        [self_health]\nreference_urls = [\"https://a.org/\", \"https://b.org\"]\nnotify = \"ops@example.com\"\n";
+    let config = load(good).unwrap();
+    assert_eq!(config.self_health.reference_urls.len(), 2);
+    assert_eq!(config.self_health.notify(), Some("ops@example.com"));
+    let allowed = good
+        .replace("https://a.org/", "http://10.0.0.1/")
+        .replace("allow = []", "allow = [\"10.0.0.0/8\"]");
+    assert!(load(&allowed).is_ok(), "the operator allows it");
+    let six = vec!["\"https://a.org/\""; 6].join(", ");
+    for (from, to, name) in [
+        ("https://a.org/", "http://10.0.0.1/", "10.0.0.1"),
+        ("https://a.org/", "ftp://a.org/", "only http and https"),
+        ("https://a.org/", "https://u:hidden@a.org/", "user name"),
+        ("https://a.org/", "a.org", "`a.org` is not an address"),
+        ("\"https://a.org/\"", six.as_str(), "5 addresses"),
+        ("ops@example.com", "Ops <ops@example.com>", "notify"),
+        ("smtps://u:hidden@a.b", "", "mail.url"),
+        (
+            "[\"https://a.org/\", \"https://b.org\"]",
+            "[]",
+            "needs self_health.reference_urls",
+        ),
+    ] {
+        let file = good.replace(from, to);
+        let error = format!("{:#}", load(&file).expect_err(&file));
+        assert!(error.contains(name), "{file}: {error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+}
+
+#[test]
 fn quotas_are_what_the_settings_say() {
     let config = load("[quotas]\nscripts = 7\n[scheduler]\nleast_interval_seconds = 5").unwrap();
     let mut expected = vedette_core::Quotas::default();

@@ -32,7 +32,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// From start to end, by the monotonic clock.
     pub duration: Duration,
-    /// The beginning of the answer: a line of clean text of at most 300 UTF-16 units.
+    /// The beginning of the answer, or a remark of the mail transport: a line of clean text of at most 300 UTF-16
+    /// units.
     pub excerpt: Option<String>,
 }
 
@@ -146,11 +147,12 @@ pub enum MailFailure {
 /// Sends mails by the server that the operator names.
 #[async_trait]
 pub trait MailTransport: Send + Sync + 'static {
-    /// Hands a mail to the mail server, in one transaction for all recipients.
+    /// Hands a mail to the mail server. Answers what is to be said of it in the delivery log, such as recipients that
+    /// were refused while others were not; it names no address.
     ///
     /// # Errors
-    /// When the server does not take it; see [`MailFailure`].
-    async fn send(&self, mail: &OutgoingMail) -> Result<(), MailFailure>;
+    /// When the server takes it for none of the recipients; see [`MailFailure`].
+    async fn send(&self, mail: &OutgoingMail) -> Result<Option<String>, MailFailure>;
 }
 
 /// For one attempt by mail: servers look things up themselves before they answer.
@@ -164,8 +166,12 @@ pub async fn send_mail(
 ) -> Attempt {
     let started = Instant::now();
     let sent = tokio::time::timeout(patience, transport.send(mail)).await;
+    let mut excerpt = None;
     let outcome = match sent {
-        Ok(Ok(())) => Outcome::Delivered,
+        Ok(Ok(remark)) => {
+            excerpt = remark.map(|remark| clean_line(&remark, REASON));
+            Outcome::Delivered
+        }
         Ok(Err(MailFailure::Temporary(reason))) => Outcome::Retry {
             after: None,
             reason,
@@ -180,6 +186,6 @@ pub async fn send_mail(
         outcome: cleaned(outcome, ToOwned::to_owned),
         status: None,
         duration: started.elapsed(),
-        excerpt: None,
+        excerpt,
     }
 }

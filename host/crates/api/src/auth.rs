@@ -112,6 +112,37 @@ impl<P: Need> May<P> {
         self.check(P::PERMISSION, project)
     }
 
+    /// Lets the caller go on with something that concerns the whole organization. Who may not even see it is told
+    /// that there is nothing.
+    pub(crate) fn check_whole(&self) -> Result<(), Problem> {
+        let held = self.access.everywhere();
+        if held.contains(P::PERMISSION) {
+            Ok(())
+        } else if held.contains(Permission::ScriptRead) {
+            Err(Problem::lacking(P::PERMISSION))
+        } else {
+            Err(Problem::not_found())
+        }
+    }
+
+    /// Lets the caller make something that concerns the whole organization; else says how it concerns less.
+    pub(crate) fn check_everywhere(&self, instead: &str) -> Result<(), Problem> {
+        if self.access.everywhere().contains(P::PERMISSION) {
+            Ok(())
+        } else {
+            let permission = P::PERMISSION;
+            Err(Problem::forbidden(format!(
+                "this concerns the whole organization, in which it needs the permission `{permission}`; {instead}"
+            )))
+        }
+    }
+
+    /// Whether the caller sees what is in a project.
+    pub(crate) fn sees(&self, project: ProjectId) -> bool {
+        let held = self.access.in_project(project);
+        held.contains(P::PERMISSION) || held.contains(Permission::ScriptRead)
+    }
+
     /// The projects in which the caller has the permission.
     pub(crate) fn projects(&self) -> Projects {
         self.access.projects(P::PERMISSION)
@@ -215,6 +246,6 @@ pub(crate) mod need {
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
         ComponentKeyRead ComponentKeyManage VariableRead VariableManage AlertRead AlertManage
-        IncidentManage AuditRead
+        IncidentManage MaintenanceRead MaintenanceManage AuditRead
     }
 }

@@ -68,6 +68,10 @@ fn describe() {
     );
     describe_gauge!("scheduler_places_in_use", "runs that have a place");
     describe_gauge!("scheduler_places", "places for runs");
+    describe_gauge!(
+        "self_health_offline",
+        "1 while no reference target of the installation answers"
+    );
     describe_counter!("http_requests_total", "answers by method, route and status");
 }
 

@@ -427,6 +427,9 @@ impl From<StoreError> for Problem {
                 "/project_id",
                 "there is no such project",
             )]),
+            StoreError::Parent(why) => {
+                Self::invalid(vec![FieldError::new("/parent_script_id", why.to_string())])
+            }
             StoreError::QuotaExceeded { quota, limit } => Self::quota(quota, limit),
             StoreError::RegistrationClosed => Self::forbidden(
                 "registration is closed here; ask the administrator for an invitation",
@@ -459,6 +462,14 @@ impl FieldError {
         Self {
             pointer: pointer.into(),
             detail: detail.into(),
+        }
+    }
+
+    /// The same, of a body that is a member of another one.
+    pub(crate) fn within(self, pointer: &str) -> Self {
+        Self {
+            pointer: format!("{pointer}{}", self.pointer),
+            ..self
         }
     }
 

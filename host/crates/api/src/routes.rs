@@ -13,6 +13,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .merge(scripts())
         .merge(variables())
         .merge(alerts())
+        .merge(maintenance())
         .merge(audit())
         .merge(components())
 }
@@ -185,6 +186,32 @@ fn alerts() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::incidents::resolve::resolve_incident))
         .routes(routes!(v1::incidents::comment::comment_on_incident))
         .routes(routes!(v1::alert_history::list::list_alert_history))
+}
+
+/// When nobody is to be told.
+fn maintenance() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            v1::maintenance_windows::list::list_maintenance_windows,
+            v1::maintenance_windows::create::create_maintenance_window
+        ))
+        .routes(routes!(
+            v1::maintenance_windows::preview::preview_maintenance_window
+        ))
+        .routes(routes!(
+            v1::maintenance_windows::get::get_maintenance_window,
+            v1::maintenance_windows::update::update_maintenance_window,
+            v1::maintenance_windows::delete::delete_maintenance_window
+        ))
+        .routes(routes!(
+            v1::silences::list::list_silences,
+            v1::silences::create::create_silence
+        ))
+        .routes(routes!(
+            v1::silences::get::get_silence,
+            v1::silences::update::update_silence,
+            v1::silences::delete::delete_silence
+        ))
 }
 
 /// Uploaded components.

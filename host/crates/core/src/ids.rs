@@ -93,6 +93,10 @@ typed_ids! {
     NotificationId;
     /// A variable of an organization, a project or a script.
     VariableId;
+    /// Time on the calendar in which nobody is told about some scripts.
+    MaintenanceWindowId;
+    /// A stretch of time in which nobody is told of some alerts.
+    SilenceId;
 }
 
 fn new_v7(clock: &dyn Clock) -> Uuid {

@@ -27,8 +27,9 @@ pub use component::{
 };
 pub use ids::{
     AlertHistoryId, AlertRuleId, ApiKeyId, ChannelId, ComponentId, ComponentKeyId, ExecutionId,
-    IdentityId, IncidentEventId, IncidentId, InvitationId, NotificationId, OrgId, ProjectId,
-    RoleId, ScriptId, ScriptVersionId, SessionId, TemplateId, UserId, VariableId,
+    IdentityId, IncidentEventId, IncidentId, InvitationId, MaintenanceWindowId, NotificationId,
+    OrgId, ProjectId, RoleId, ScriptId, ScriptVersionId, SessionId, SilenceId, TemplateId, UserId,
+    VariableId,
 };
 pub use outcome::{
     ErrorClass, Flag, LogLevel, LogLine, Outcome, RecordingText, RequestRecord, Status, Step,

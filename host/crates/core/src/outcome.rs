@@ -215,6 +215,39 @@ pub struct RequestRecord {
     pub certificate_expires_at: Option<DateTime<Utc>>,
 }
 
+/// How the errors of requests begin that may be the fault of the network between us and the target; those of
+/// `vedette_egress::FetchError`, which has a test for it.
+const NETWORK_ERRORS: &[&str] = &[
+    RequestRecord::IN_FLIGHT,
+    "connect: ",
+    "connection refused",
+    "connection reset",
+    "dns: ",
+    "platform: ",
+    "timeout",
+    "tls: ",
+];
+
+impl RequestRecord {
+    /// What stands as the error of a request that had not ended when the run did.
+    pub const IN_FLIGHT: &str = "cancelled";
+
+    /// Whether no answer came, and the network may be why: ours as well as the target's.
+    pub fn is_unreached(&self) -> bool {
+        let error = self.error.as_deref();
+        error.is_some_and(|error| NETWORK_ERRORS.iter().any(|known| error.starts_with(known)))
+    }
+
+    /// When it ended, from the start of the run; infinite for one that had not.
+    pub fn ended_at_ms(&self) -> f64 {
+        if self.error.as_deref() == Some(Self::IN_FLIGHT) {
+            f64::INFINITY
+        } else {
+            self.started_at_ms + self.total_ms
+        }
+    }
+}
+
 /// A step or a check of a run, as the script named it. Times in milliseconds, by the host's clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {

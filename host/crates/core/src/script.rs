@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     component::Digest,
     outcome::{UnknownWord, text_enum},
+    silence::check_tag,
 };
 
 #[cfg(test)]
@@ -15,6 +16,10 @@ mod tests;
 
 /// Longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
+/// Most tags of a script.
+pub const MAX_TAGS: usize = 20;
+/// Longest tag, in characters.
+pub const MAX_TAG_CHARS: usize = 50;
 /// Largest source, in bytes. Shopify caps a whole module at the same size.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 /// Largest parameter object, in bytes of JSON.
@@ -113,6 +118,25 @@ pub fn check_name(name: &str) -> Result<(), ScriptError> {
             "/name",
             "the name must not contain control characters",
         ));
+    }
+    Ok(())
+}
+
+/// Accepts at most [`MAX_TAGS`] tags, none of them twice; see [`check_tag`].
+pub fn check_tags(tags: &[String]) -> Result<(), ScriptError> {
+    if tags.len() > MAX_TAGS {
+        let count = tags.len();
+        let reason = format!("{count} tags, at most {MAX_TAGS} are allowed");
+        return Err(ScriptError::new("/tags", reason));
+    }
+    for (index, tag) in tags.iter().enumerate() {
+        let pointer = || format!("/tags/{index}");
+        if let Err(error) = check_tag(tag) {
+            return Err(ScriptError::new(pointer(), error.reason));
+        }
+        if tags[..index].contains(tag) {
+            return Err(ScriptError::new(pointer(), "this tag is there twice"));
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,6 +15,9 @@ mod tests;
 
 /// Where checks run when nothing else is said. The only location so far.
 pub const DEFAULT_LOCATION: &str = "default";
+/// How long after a failure is recorded its script runs again, where a rule asks for a recheck: a lost packet or a
+/// restarted process is over by then, and slots are claimed less far ahead.
+pub const RECHECK_DELAY: TimeDelta = TimeDelta::seconds(5);
 
 text_enum! {
     /// Why a slot never ran.
@@ -78,4 +81,16 @@ pub fn catch_up(
         }
     }
     CatchUp { missed, next }
+}
+
+/// When a script is rechecked whose slot `last` is recorded at `now`, and whose next slot is `next`. `None`: that one
+/// comes as soon, and then nothing else has to.
+pub fn recheck_at(
+    last: DateTime<Utc>,
+    next: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    // A clock that was set back must not bring a slot again that was there already.
+    let soon = last.max(now).checked_add_signed(RECHECK_DELAY)?;
+    next.is_some_and(|next| next > soon).then_some(soon)
 }

@@ -185,3 +185,58 @@ pub enum EgressError {
     #[error("no root certificate could be loaded")]
     NoRoots,
 }
+
+#[cfg(test)]
+mod tests {
+    use vedette_core::RequestRecord;
+
+    use super::*;
+
+    fn record(error: &FetchError) -> RequestRecord {
+        RequestRecord {
+            method: "GET".to_owned(),
+            url: "https://example.com/".to_owned(),
+            status: None,
+            error: Some(error.to_string()),
+            started_at_ms: 1.0,
+            total_ms: 2.0,
+            dns_ms: None,
+            connect_ms: None,
+            tls_ms: None,
+            first_byte_ms: None,
+            download_ms: None,
+            remote_address: None,
+            body_bytes: 0,
+            redirects: 0,
+            certificate_expires_at: None,
+        }
+    }
+
+    #[test]
+    fn records_tell_what_the_network_may_be_blamed_for() {
+        let text = || "dns: timeout".to_owned();
+        let denied = FetchError::Denied {
+            stage: Stage::Dns,
+            rule: text(),
+        };
+        for (error, is_unreached) in [
+            (denied, false),
+            (FetchError::InvalidRequest(text()), false),
+            (FetchError::Dns(text()), true),
+            (FetchError::ConnectionRefused, true),
+            (FetchError::ConnectionReset, true),
+            (FetchError::Connect(text()), true),
+            (FetchError::Tls(text()), true),
+            (FetchError::Timeout, true),
+            (FetchError::TooManyRedirects, false),
+            (FetchError::BodyTooLarge(1), false),
+            (FetchError::Limit(text()), false),
+            (FetchError::Platform(text()), true),
+            (FetchError::Protocol(text()), false),
+        ] {
+            let record = record(&error);
+            assert_eq!(record.is_unreached(), is_unreached, "{error}");
+            assert!((record.ended_at_ms() - 3.0).abs() < f64::EPSILON);
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod client;
 mod error;
 mod facts;
 mod policy;
+mod reach;
 pub mod redact;
 mod redirect;
 pub mod request_rules;

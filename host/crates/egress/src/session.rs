@@ -129,9 +129,6 @@ struct Records {
     list: Vec<RequestRecord>,
 }
 
-/// What stands in the record of a request that has not ended.
-const IN_FLIGHT: &str = "cancelled";
-
 impl Session {
     pub(crate) fn new(guard: Guard, limits: SessionLimits, seals: Seals) -> Self {
         Self(Arc::new(Inner {
@@ -207,7 +204,7 @@ impl Inner {
             method: recorded(&request.method, MAX_METHOD_BYTES),
             url: recorded(&request.url, RECORDED_URL_BYTES),
             status: None,
-            error: Some(IN_FLIGHT.to_owned()),
+            error: Some(RequestRecord::IN_FLIGHT.to_owned()),
             started_at_ms: ms(self.started.elapsed()),
             total_ms: 0.0,
             dns_ms: None,

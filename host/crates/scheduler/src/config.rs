@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use vedette_core::script::TIMEOUT_SECONDS;
 
+use crate::self_health::SelfHealth;
+
 /// A larger transaction holds the locks of its slots for long and gains nothing.
 const MAX_RECORD_BATCH: usize = 5_000;
 /// More places than any machine has use for.
@@ -34,8 +36,13 @@ pub struct SchedulerConfig {
     pub record_interval: Duration,
     /// How long executions are kept; `None` keeps them for ever.
     pub retention: Option<Duration>,
+    /// How long incidents that are over, the alert history, and notifications that were delivered or given up are
+    /// kept; `None` keeps them for ever.
+    pub alert_retention: Option<Duration>,
     /// How this node is called in the table of leases, for people who look.
     pub owner: String,
+    /// Knows whether we reach the network ourselves. The default never doubts it.
+    pub self_health: SelfHealth,
 }
 
 impl Default for SchedulerConfig {
@@ -49,7 +56,9 @@ impl Default for SchedulerConfig {
             record_batch: 500,
             record_interval: Duration::from_millis(200),
             retention: Some(Duration::from_hours(30 * 24)),
+            alert_retention: Some(Duration::from_hours(365 * 24)),
             owner: format!("process {}", std::process::id()),
+            self_health: SelfHealth::default(),
         }
     }
 }

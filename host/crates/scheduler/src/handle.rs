@@ -20,7 +20,7 @@ use crate::{
     record::Recorder,
     run::supervise,
     runner::{FinishedRun, RunRequest, Runner},
-    shared::Shared,
+    shared::{Alarm, Shared},
 };
 
 /// What is given, beyond the grace of a drain, to handing back and to the last outcomes.
@@ -52,6 +52,7 @@ impl Scheduler {
             record: tokio::spawn(Recorder::new(Arc::clone(&shared), receivers.outcomes).run()),
             household: tokio::spawn(keep_house(Arc::clone(&shared))),
         };
+        watch_network(&shared);
         SchedulerHandle {
             inner: Arc::new(Inner {
                 shared,
@@ -59,6 +60,24 @@ impl Scheduler {
             }),
         }
     }
+}
+
+/// Watches our own network until the last run has ended.
+fn watch_network(shared: &Shared) {
+    let self_health = shared.config.self_health.clone();
+    let (flush, kill) = (shared.flush.clone(), shared.kill.clone());
+    let alarm = Alarm {
+        name: "self-health",
+        broken: shared.broken.clone(),
+    };
+    tokio::spawn(async move {
+        let _alarm = alarm;
+        tokio::select! {
+            () = self_health.watch() => {}
+            () = flush.cancelled() => {}
+            () = kill.cancelled() => {}
+        }
+    });
 }
 
 /// A running scheduler. Cheap to clone.

@@ -98,6 +98,7 @@ impl HeldSlot {
             script_name: self.claimed.script_name.clone(),
             lease: self.lease(),
             scheduled_at: self.claimed.scheduled_at,
+            is_recheck: self.claimed.is_recheck,
             due_again: self.due_again,
         };
         let request = RunRequest {
@@ -156,6 +157,7 @@ impl HeldSlot {
             org_id: self.claimed.org_id,
             version_id: self.claimed.version_id,
             scheduled_at: self.claimed.scheduled_at,
+            is_recheck: self.claimed.is_recheck,
             lease_token: self.claimed.lease_token,
             executed_at: now,
             outcome,
@@ -179,6 +181,7 @@ pub(crate) struct RunningSlot {
     script_name: String,
     lease: SlotLease,
     scheduled_at: DateTime<Utc>,
+    is_recheck: bool,
     due_again: Option<DateTime<Utc>>,
 }
 
@@ -214,6 +217,7 @@ impl RunningSlot {
             org_id: self.org_id,
             version_id: self.version_id,
             scheduled_at: self.scheduled_at,
+            is_recheck: self.is_recheck,
             lease_token: self.lease.lease_token,
             executed_at,
             outcome,

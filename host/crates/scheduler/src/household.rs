@@ -8,6 +8,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,20 +21,21 @@ use crate::{config::to_delta, shared::Shared};
 #[cfg(test)]
 mod tests;
 
-/// Executions of one transaction of the retention: each may have a thousand lines of log, and
+/// Rows of one transaction of the retention, such as executions: each may have a thousand lines of log, and
 /// nobody else writes to SQLite while they are deleted.
 const RETENTION_BATCH: u32 = 100;
 
-/// How long this node has claimed slots before silence says something about a script: longer than a run, and
-/// than the wait for a place.
+/// How long this node has claimed slots, and had a network, before silence says something about a script: longer
+/// than a run, and than the wait for a place.
 const TICKS_AFTER: TimeDelta = TimeDelta::minutes(3);
 
 /// The works and their times, with seconds first.
-const WORKS: [(&str, Work); 7] = [
+const WORKS: [(&str, Work); 8] = [
     ("*/5 * * * * *", Work::TickAlerts),
     ("30 * * * * *", Work::FailInterrupted),
     ("50 * * * * *", Work::PurgeScripts),
     ("15 7 * * * *", Work::DeleteExecutions),
+    ("25 11 * * * *", Work::DeleteAlerts),
     ("45 17 * * * *", Work::DeleteSessions),
     ("20 27 * * * *", Work::DeleteComponents),
     ("35 37 * * * *", Work::DeleteOrganizations),
@@ -46,6 +48,7 @@ enum Work {
     FailInterrupted,
     PurgeScripts,
     DeleteExecutions,
+    DeleteAlerts,
     DeleteSessions,
     DeleteComponents,
     DeleteOrganizations,
@@ -136,6 +139,7 @@ impl Work {
             Self::FailInterrupted => shared.store.fail_interrupted_executions(now).await,
             Self::PurgeScripts => purge_scripts(shared).await,
             Self::DeleteExecutions => delete_executions(shared, now).await,
+            Self::DeleteAlerts => delete_alerts(shared, now).await,
             Self::DeleteSessions => shared.store.delete_expired_sessions(now).await,
             Self::DeleteComponents => delete_components(shared, now).await,
             Self::DeleteOrganizations => shared.store.sweep_organizations(now).await,
@@ -145,11 +149,11 @@ impl Work {
 
 /// Does what time does to alert rules. Answers of how many scripts.
 ///
-/// Not while our own absence is what they would see: every script was silent then, and each that is due is run
-/// at once.
+/// Not while our own absence, or an outage of our network, is what they would see: every script was silent then, and
+/// each that is due is run at once.
 async fn tick_alerts(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
     let mut ticked = 0;
-    while now - shared.absent_until() >= TICKS_AFTER && !shared.stop.is_cancelled() {
+    while now - shared.blind_until() >= TICKS_AFTER && !shared.stop.is_cancelled() {
         let scripts = shared.store.tick_alerts(&*shared.clock).await?;
         ticked += scripts;
         if scripts == 0 {
@@ -186,21 +190,49 @@ async fn delete_components(shared: &Shared, now: DateTime<Utc>) -> Result<u64, S
     Ok(deleted)
 }
 
-/// In batches, each a transaction of its own, so that outcomes are recorded in between.
 async fn delete_executions(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
-    let kept_since = shared
-        .config
-        .retention
-        .and_then(|kept| now.checked_sub_signed(to_delta(kept)));
-    let Some(kept_since) = kept_since else {
+    let Some(before) = kept_since(shared.config.retention, now) else {
         return Ok(0);
     };
+    let store = &shared.store;
+    in_batches(shared, || {
+        store.delete_executions_before(before, RETENTION_BATCH)
+    })
+    .await
+}
+
+/// Incidents last: a notification of one that goes on stays.
+async fn delete_alerts(shared: &Shared, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let Some(before) = kept_since(shared.config.alert_retention, now) else {
+        return Ok(0);
+    };
+    let store = &shared.store;
+    let notifications = in_batches(shared, || {
+        store.delete_notifications_before(before, RETENTION_BATCH)
+    });
+    let notifications = notifications.await?;
+    let history = in_batches(shared, || {
+        store.delete_alert_history_before(before, RETENTION_BATCH)
+    });
+    let history = history.await?;
+    let incidents = in_batches(shared, || {
+        store.delete_incidents_before(before, RETENTION_BATCH)
+    });
+    Ok(notifications + history + incidents.await?)
+}
+
+fn kept_since(kept: Option<Duration>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    kept.and_then(|kept| now.checked_sub_signed(to_delta(kept)))
+}
+
+/// Each batch is a transaction of its own, so that outcomes are recorded in between.
+async fn in_batches<F>(shared: &Shared, delete: impl Fn() -> F) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
     let mut deleted = 0;
     while !shared.stop.is_cancelled() {
-        let rows = shared
-            .store
-            .delete_executions_before(kept_since, RETENTION_BATCH)
-            .await?;
+        let rows = delete().await?;
         deleted += rows;
         if rows < u64::from(RETENTION_BATCH) {
             break;

@@ -32,8 +32,10 @@ mod places;
 mod record;
 mod run;
 mod runner;
+mod self_health;
 mod shared;
 
 pub use config::SchedulerConfig;
 pub use handle::{Scheduler, SchedulerHandle};
 pub use runner::{FinishedRun, RunRequest, Runner};
+pub use self_health::{Operator, OperatorError, Outage, References, SelfHealth};

@@ -50,6 +50,11 @@ pub(crate) fn places(waiting: usize, in_use: usize, all: usize) {
     gauge!("scheduler_places").set(number(all));
 }
 
+/// Whether this installation has no network.
+pub(crate) fn network(is_offline: bool) {
+    gauge!("self_health_offline").set(if is_offline { 1.0 } else { 0.0 });
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -75,6 +80,7 @@ mod tests {
             execution(Trigger::Manual, None, now, &outcome);
             claim(true, Duration::from_millis(20));
             places(7, 3, 16);
+            network(true);
         });
         let text = recorder.handle().render();
         for line in [
@@ -89,6 +95,7 @@ mod tests {
             "scheduler_queue_length 7",
             "scheduler_places_in_use 3",
             "scheduler_places 16",
+            "self_health_offline 1",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in:\n{text}");
         }

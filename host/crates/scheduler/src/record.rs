@@ -168,7 +168,7 @@ impl Recorder {
             match result {
                 RecordResult::Recorded => {
                     measures::execution(
-                        Trigger::Schedule,
+                        Trigger::of_slot(slot.is_recheck),
                         Some(slot.scheduled_at),
                         slot.executed_at,
                         &slot.outcome,

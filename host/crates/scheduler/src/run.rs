@@ -67,20 +67,29 @@ pub(crate) async fn supervise(
         outcome
     };
     let run = AbortOnDropHandle::new(tokio::spawn(run.instrument(span)));
-    tokio::select! {
-        ended = timeout(limit, run) => match ended {
-            Ok(Ok(outcome)) => Some(outcome),
+    let ended = async {
+        match timeout(limit, run).await {
+            Ok(Ok(outcome)) => Some(shared.config.self_health.judge(outcome, started).await),
             // The runtime is being torn down.
             Ok(Err(error)) if error.is_cancelled() => None,
             Ok(Err(_)) => {
                 tracing::error!(script.id = %script, execution.id = %execution, "the runner panicked");
-                Some(our_fault("the platform failed during the run", started.elapsed()))
+                Some(our_fault(
+                    "the platform failed during the run",
+                    started.elapsed(),
+                ))
             }
             Err(_) => {
                 tracing::error!(script.id = %script, execution.id = %execution, "the runner did not end");
-                Some(our_fault("the run did not end within its time limit", started.elapsed()))
+                Some(our_fault(
+                    "the run did not end within its time limit",
+                    started.elapsed(),
+                ))
             }
-        },
+        }
+    };
+    tokio::select! {
+        outcome = ended => outcome,
         () = shared.kill.cancelled() => None,
     }
 }

@@ -129,6 +129,13 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What scripts did not say until then tells nothing about them: we were not there, or had no network.
+    pub(crate) fn blind_until(&self) -> DateTime<Utc> {
+        let absent_until = self.absent_until();
+        let silent_at = self.config.self_health.silent_at();
+        silent_at.map_or(absent_until, |silent_at| silent_at.max(absent_until))
+    }
+
     /// Nothing can be claimed at present.
     pub(crate) fn note_absence(&self) {
         let now = self.clock.now();

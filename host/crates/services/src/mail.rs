@@ -1,12 +1,14 @@
 //! Mail by SMTP (RFC 5321), in TLS unless the server is this machine.
 
+mod notifications;
+
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{
-        Mailbox,
+        Mailbox, MessageBuilder,
         header::{ContentType, HeaderName, HeaderValue},
     },
     transport::smtp,
@@ -38,7 +40,13 @@ pub enum MailSettingsError {
     From,
 }
 
-/// Sends by one SMTP server, with a connection for each mail: there are few.
+/// Whether mail can be sent there: an address, and nothing but that.
+pub fn is_mail_address(text: &str) -> bool {
+    text.parse::<Address>().is_ok()
+}
+
+/// Sends by one SMTP server, with a connection for each mail: there are few. Cheap to clone.
+#[derive(Clone)]
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -75,17 +83,21 @@ impl SmtpMailer {
         Self { patience, ..self }
     }
 
+    /// The beginning of every mail. Nobody's holiday answers it (RFC 3834).
+    fn automatic(&self) -> MessageBuilder {
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        Message::builder()
+            .from(self.from.clone())
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+    }
+
     fn message(&self, mail: Mail) -> Result<Message, MailError> {
         let unfit = |_| MailError("the mail cannot be written".to_owned());
         let to = mail.to.parse::<Address>();
         let to = to.map_err(|_| MailError("its address is none".to_owned()))?;
-        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        Message::builder()
-            .from(self.from.clone())
+        self.automatic()
             .to(Mailbox::new(None, to))
             .subject(mail.subject)
-            // Nobody's holiday answers it (RFC 3834).
-            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN)
             .body(mail.text)
             .map_err(unfit)
@@ -209,6 +221,20 @@ mod tests {
         }
         let shown = format!("{:?}", new("smtps://u:hidden@host", FROM));
         assert!(!shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_is_nothing_but_that() {
+        assert!(is_mail_address("ops@example.com"));
+        for text in [
+            "",
+            "ops",
+            "Ops <ops@example.com>",
+            "a@b.c, d@e.f",
+            "a@b.c\r\nBcc: d@e.f",
+        ] {
+            assert!(!is_mail_address(text), "{text}");
+        }
     }
 
     #[test]

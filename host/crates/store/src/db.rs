@@ -10,6 +10,7 @@ use sqlx::{
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::sync::Notify;
 use vedette_core::Quotas;
 
 use crate::{StoreError, Vault, access_cache::AccessCache, audit::Author};
@@ -31,6 +32,8 @@ pub struct Store {
     /// Of organizations that have none of their own.
     pub(crate) quotas: Quotas,
     pub(crate) access: AccessCache,
+    /// Notified when there may be something new in the outbox.
+    pub(crate) outbox: Arc<Notify>,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +126,7 @@ impl Store {
             quotas: Quotas::default(),
             author: None,
             access: AccessCache::default(),
+            outbox: Arc::default(),
         })
     }
 
@@ -149,6 +153,12 @@ impl Store {
             }
         };
         migrated.map_err(StoreError::Migrate)
+    }
+
+    /// Notified when there may be something new in the outbox, for whoever delivers it. What other nodes write, and
+    /// what comes of rare changes, is found by looking.
+    pub fn outbox(&self) -> Arc<Notify> {
+        self.outbox.clone()
     }
 
     /// Whether the database is a file of this process's own.

@@ -11,6 +11,7 @@ use crate::{
     alerts::pause_alerts,
     audit::{Event, audit},
     db::{in_tx, on_db},
+    maintenance::DELETE_WINDOWS_OF_SCRIPT,
     scripts::LOCK_SLOT,
     variables::DELETE_OF_SCRIPT,
 };
@@ -101,12 +102,14 @@ impl Store {
                 .bind(id.as_uuid())
                 .execute(&mut *tx)
                 .await?;
-            // Its secrets are not left to the household.
-            sqlx::query(DELETE_OF_SCRIPT)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .execute(&mut *tx)
-                .await?;
+            // Its secrets are not left to the household, and nobody is to find windows of what is gone.
+            for delete in [DELETE_OF_SCRIPT, DELETE_WINDOWS_OF_SCRIPT] {
+                sqlx::query(delete)
+                    .bind(org.as_uuid())
+                    .bind(id.as_uuid())
+                    .execute(&mut *tx)
+                    .await?;
+            }
             if hidden > 0 {
                 audit!(self, tx, org, Event::gone(AuditAction::ScriptDelete, id, before));
             }

@@ -53,6 +53,18 @@ impl Db {
         }
     }
 
+    /// Asks whether a script has a tag, whose place and a bracket are to follow.
+    pub(crate) fn has_tag(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => {
+                "EXISTS (SELECT 1 FROM json_each(scripts.tags) AS tag WHERE tag.value ="
+            }
+            Self::Postgres(_) => {
+                "EXISTS (SELECT 1 FROM jsonb_array_elements_text(scripts.tags) AS tag (value) WHERE tag.value ="
+            }
+        }
+    }
+
     /// Makes registrations wait for each other, so that only one can be the first.
     pub(crate) fn lock_registration(&self) -> &'static str {
         match self {

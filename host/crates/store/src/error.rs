@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vedette_core::Quota;
 
-use crate::VaultError;
+use crate::{ParentError, VaultError};
 
 /// A failed call to the store. Nothing half-done is left behind by any of them.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum StoreError {
     /// The organization does not have the project that a script is to be in.
     #[error("the project is not there")]
     ProjectMissing,
+    /// A script cannot have this parent.
+    #[error("the parent is refused")]
+    Parent(#[from] ParentError),
     /// The organization does not have the component that a script is to run.
     #[error("the component is not there")]
     ComponentMissing,

@@ -24,15 +24,35 @@ use crate::{
 pub enum Trigger {
     /// Its slot.
     Schedule,
+    /// A slot that a rule asked for, to confirm a failure.
+    Recheck,
     /// A user.
     Manual,
 }
 
 impl Trigger {
-    /// The spelling in SQL and JSON.
+    /// The spelling in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
+            Self::Recheck => "recheck",
+            Self::Manual => "manual",
+        }
+    }
+
+    /// What starts the run of a slot.
+    pub const fn of_slot(is_recheck: bool) -> Self {
+        if is_recheck {
+            Self::Recheck
+        } else {
+            Self::Schedule
+        }
+    }
+
+    /// As the table keeps it, beside whether it is a recheck.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Schedule | Self::Recheck => "schedule",
             Self::Manual => "manual",
         }
     }
@@ -107,14 +127,14 @@ pub struct Execution {
     pub logs: Vec<LogLine>,
 }
 
-const LIST_EXECUTIONS: &str = "SELECT id, script_id, script_version_id, trigger_kind, \
+const LIST_EXECUTIONS: &str = "SELECT id, script_id, script_version_id, trigger_kind, is_recheck, \
     scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, message, result, \
     latency_ms, fuel_used, peak_memory_bytes, requests, steps, flags FROM script_executions \
     WHERE org_id = $1 AND script_id = $2 AND id < $3 \
     AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = $2 AND NOT is_deleted) \
     ORDER BY id DESC LIMIT $4";
-const GET_EXECUTION: &str = "SELECT id, script_id, script_version_id, trigger_kind, scheduled_at, \
-    executed_at, duration_ms, status, error_class, missed_reason, message, result, latency_ms, \
+const GET_EXECUTION: &str = "SELECT id, script_id, script_version_id, trigger_kind, is_recheck, \
+    scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, message, result, latency_ms, \
     fuel_used, peak_memory_bytes, requests, steps, flags FROM script_executions \
     WHERE org_id = $1 AND id = $2 \
     AND EXISTS (SELECT 1 FROM scripts WHERE scripts.id = script_id AND NOT is_deleted)";
@@ -206,6 +226,7 @@ where
     f64: for<'q> Encode<'q, D> + Type<D>,
     Option<f64>: for<'q> Encode<'q, D> + Type<D>,
     i64: for<'q> Encode<'q, D> + Type<D>,
+    bool: for<'q> Encode<'q, D> + Type<D>,
     Option<Json<Verdict>>: for<'q> Encode<'q, D> + Type<D>,
     Json<Vec<RequestRecord>>: for<'q> Encode<'q, D> + Type<D>,
     Json<Vec<Step>>: for<'q> Encode<'q, D> + Type<D>,
@@ -213,7 +234,7 @@ where
 {
     query.push(
         "INSERT INTO script_executions (id, org_id, script_id, script_version_id, location, \
-         trigger_kind, scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, \
+         trigger_kind, is_recheck, scheduled_at, executed_at, duration_ms, status, error_class, missed_reason, \
          message, result, latency_ms, fuel_used, peak_memory_bytes, requests, steps, flags) ",
     );
     query.push_values(rows, |mut values, row| {
@@ -224,7 +245,8 @@ where
             .push_bind(row.script_id)
             .push_bind(row.version_id)
             .push_bind(DEFAULT_LOCATION)
-            .push_bind(row.trigger.as_str())
+            .push_bind(row.trigger.kind())
+            .push_bind(row.trigger == Trigger::Recheck)
             .push_bind(row.scheduled_at)
             .push_bind(row.executed_at)
             .push_bind(outcome.duration_ms)
@@ -273,6 +295,7 @@ struct ExecutionRow {
     script_id: Uuid,
     script_version_id: Uuid,
     trigger_kind: String,
+    is_recheck: bool,
     scheduled_at: Option<DateTime<Utc>>,
     executed_at: DateTime<Utc>,
     duration_ms: f64,
@@ -299,7 +322,7 @@ impl ExecutionRow {
             script_id: ScriptId::from_uuid(self.script_id),
             version_id: ScriptVersionId::from_uuid(self.script_version_id),
             trigger: match self.trigger_kind.as_str() {
-                "schedule" => Trigger::Schedule,
+                "schedule" => Trigger::of_slot(self.is_recheck),
                 "manual" => Trigger::Manual,
                 other => return Err(corrupt(format!("trigger `{other}`"))),
             },

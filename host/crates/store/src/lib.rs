@@ -24,6 +24,7 @@ mod error;
 mod executions;
 mod identities;
 mod invitations;
+mod maintenance;
 mod members;
 mod notifications;
 
@@ -83,6 +84,10 @@ pub use identities::{
     Identity, IdentityLogin, IdentitySignedIn, NO_PASSWORD, NewIdentityUser, RemovedIdentity,
 };
 pub use invitations::{Invitation, Invited, NewInvitation};
+pub use maintenance::{
+    CreatedSilence, CreatedWindow, MAX_SILENCES, MAX_WINDOWS, MaintenanceWindow, NewSilence,
+    NewWindow, SilenceContent, StoredSilence, UpdatedSilence, UpdatedWindow, WindowContent,
+};
 pub use members::{Grant, Member, MemberChange};
 pub use notifications::{
     AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, LEAST_OF_DIGEST,
@@ -98,7 +103,7 @@ pub use projects::Project;
 pub use quotas::Usage;
 pub use record::{FinishedSlot, RecordResult};
 pub use roles::{Deleted, Role, RoleContent, built_in_role_id};
-pub use scripts::{NewScript, Script, ScriptChange, Updated};
+pub use scripts::{NewScript, ParentError, Script, ScriptChange, Updated};
 pub use second_factors::TotpKey;
 pub use sessions::{Caller, NewSession};
 pub use slots::{ClaimRequest, ClaimedSlot, SlotLease};
@@ -130,6 +135,7 @@ pub fn all_sql() -> Vec<&'static str> {
         executions::ALL_SQL,
         identities::ALL_SQL,
         invitations::ALL_SQL,
+        &maintenance::all_sql(),
         members::ALL_SQL,
         &notifications::all_sql(),
         oidc_logins::ALL_SQL,
@@ -142,7 +148,7 @@ pub fn all_sql() -> Vec<&'static str> {
         recordings::ALL_SQL,
         retention::ALL_SQL,
         roles::ALL_SQL,
-        scripts::ALL_SQL,
+        &scripts::all_sql(),
         second_factors::ALL_SQL,
         sessions::ALL_SQL,
         &slots::all_sql(),

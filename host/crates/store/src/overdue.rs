@@ -4,10 +4,9 @@
 //! Their scheduler could record them and claim the latest next time. But where more falls due than it can claim,
 //! each next time would be too late again, and nothing would run at all.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 use vedette_core::{
     ExecutionId, OrgId, Outcome, ScriptId, ScriptVersionId,
     slot::{CatchUp, catch_up},
@@ -18,7 +17,7 @@ use crate::{
     executions::ExecutionColumns,
     record::{MAX_MISSED, MAX_MISSED_OF_BATCH},
     replaced::At,
-    slots::DueRow,
+    slots::{DueRow, Move},
 };
 
 /// What a claim writes besides its leases.
@@ -27,7 +26,7 @@ pub(crate) struct Overdue {
     /// Rows of slots that will not run.
     pub(crate) missed: Vec<ExecutionColumns<'static>>,
     /// Scripts whose slots move on, and where to.
-    pub(crate) moves: Vec<(Uuid, Option<DateTime<Utc>>)>,
+    pub(crate) moves: Vec<Move>,
 }
 
 impl Overdue {
@@ -40,7 +39,8 @@ impl Overdue {
             if let Some((missed, next)) = missed_slots(row, claim.now, MAX_MISSED.min(budget)) {
                 row.missed_before = missed.len();
                 overdue.missed.extend(rows_of(row, claim, missed));
-                overdue.moves.push((row.script_id, Some(next)));
+                let moved = Move::by_schedule(row.script_id, row.scheduled_at, Some(next));
+                overdue.moves.push(moved);
                 row.pass_over_to(next);
             }
         }
@@ -80,14 +80,18 @@ fn rows_of(
     );
     let version = ScriptVersionId::from_uuid(row.version_id);
     let was_held = row.was_held;
-    ids.into_iter().zip(missed).map(move |(id, slot)| {
+    // Where a recheck was to come, it was the first.
+    let first = Trigger::of_slot(row.is_recheck);
+    let triggers = iter::once(first).chain(iter::repeat(Trigger::Schedule));
+    let rows = ids.into_iter().zip(missed).zip(triggers);
+    rows.map(move |((id, slot), trigger)| {
         let reason = claim.late_reason(was_held, slot);
         ExecutionColumns::new(
             id,
             org,
             script,
             version,
-            Trigger::Schedule,
+            trigger,
             Some(slot),
             claim.now,
             Cow::Owned(Outcome::missed(reason.message())),

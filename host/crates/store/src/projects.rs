@@ -36,7 +36,7 @@ pub(crate) const GET_PROJECT: &str =
 /// Scripts that are being deleted count: their rows need it until they are gone.
 const COUNT_SCRIPTS_IN: &str = "SELECT COUNT(*) FROM scripts WHERE org_id = $1 AND project_id = $2";
 const DEFAULT_PROJECT: &str = "SELECT id FROM projects WHERE org_id = $1 ORDER BY id LIMIT 1";
-const PROJECT_OF_SCRIPT: &str =
+pub(crate) const PROJECT_OF_SCRIPT: &str =
     "SELECT project_id FROM scripts WHERE org_id = $1 AND id = $2 AND NOT is_deleted";
 const PROJECT_OF_EXECUTION: &str = "SELECT scripts.project_id FROM script_executions \
     JOIN scripts ON scripts.id = script_executions.script_id AND NOT scripts.is_deleted \

@@ -22,7 +22,7 @@ use crate::{
     executions::{ExecutionColumns, push_executions, push_logs},
     quotas::add_usage,
     recordings::keep_recording,
-    slots::{push_moves, read_schedule},
+    slots::{Move, push_moves, read_schedule},
 };
 
 /// Missed slots of one script that one transaction records; the rest follows in the next.
@@ -46,6 +46,8 @@ pub struct FinishedSlot {
     pub version_id: ScriptVersionId,
     /// The slot.
     pub scheduled_at: DateTime<Utc>,
+    /// A rule asked for it, not the schedule.
+    pub is_recheck: bool,
     /// From the claim.
     pub lease_token: i64,
     /// When the run was handed over; for a missed slot, when that was decided.
@@ -64,11 +66,10 @@ impl FinishedSlot {
         Executed {
             script: self.script_id,
             id: self.execution_id,
-            observation: Observation::of_outcome(
-                self.scheduled_at,
-                DEFAULT_LOCATION,
-                &self.outcome,
-            ),
+            observation: Observation {
+                is_recheck: self.is_recheck,
+                ..Observation::of_outcome(self.scheduled_at, DEFAULT_LOCATION, &self.outcome)
+            },
             evidence: evidence_of(self.execution_id, &self.outcome),
         }
     }
@@ -94,6 +95,7 @@ pub enum RecordResult {
 #[derive(FromRow)]
 struct LockedSlot {
     script_id: Uuid,
+    scheduled_at: Option<DateTime<Utc>>,
     lease_token: i64,
     counts_from: Option<DateTime<Utc>>,
 }
@@ -133,7 +135,7 @@ impl Store {
         let lock = self.db.lock_slots();
         let results = in_tx!(self, D, tx => {
             let mut select = QueryBuilder::<D>::new(
-                "SELECT script_id, lease_token, counts_from FROM slots WHERE location = ",
+                "SELECT script_id, scheduled_at, lease_token, counts_from FROM slots WHERE location = ",
             );
             select.push_bind(DEFAULT_LOCATION).push(" AND script_id IN (");
             let mut ids = select.separated(", ");
@@ -217,7 +219,8 @@ impl Store {
             add_usage!(D, tx, new().map(|new| (new.org_id, new.executed_at, &new.outcome)));
             let executed: Vec<Executed> = new().map(FinishedSlot::executed).collect();
             let org = |script| org_of(batch, script);
-            judge_executions!(D, tx, org, executed, now, clock);
+            let rechecks = judge_executions!(D, tx, org, executed, now, clock);
+            plan.recheck(&rechecks, now);
             for moves in plan.moves.chunks(INSERT_ROWS) {
                 let mut update = QueryBuilder::<D>::new("");
                 push_moves(&mut update, moves, ", lease_owner = NULL, leased_until = NULL");
@@ -225,6 +228,7 @@ impl Store {
             }
             plan.results
         });
+        self.outbox.notify_one();
         Ok(results)
     }
 }
@@ -233,7 +237,7 @@ impl Store {
 struct Plan<'a> {
     results: Vec<RecordResult>,
     executions: Vec<ExecutionColumns<'a>>,
-    moves: Vec<(Uuid, Option<DateTime<Utc>>)>,
+    moves: Vec<Move>,
 }
 
 impl<'a> Plan<'a> {
@@ -263,6 +267,10 @@ impl<'a> Plan<'a> {
             };
             plan.results.push(RecordResult::Recorded);
             plan.executions.push(ExecutionColumns::scheduled(finished));
+            // A batch that comes again: the slot has moved on, and may be on its way to a recheck.
+            if slot.scheduled_at != Some(finished.scheduled_at) {
+                continue;
+            }
             let limit = MAX_MISSED.min(budget);
             let last = slot.counts_from.map_or(finished.scheduled_at, |from| {
                 from.max(finished.scheduled_at)
@@ -278,9 +286,17 @@ impl<'a> Plan<'a> {
             let rows = ids.into_iter().zip(missed);
             plan.executions
                 .extend(rows.map(|(id, slot)| ExecutionColumns::skipped(finished, id, slot, now)));
-            plan.moves.push((script, next));
+            plan.moves.push(Move::by_schedule(script, last, next));
         }
         plan
+    }
+
+    /// Lets scripts run again soon whose rules ask for that.
+    fn recheck(&mut self, scripts: &[ScriptId], now: DateTime<Utc>) {
+        let wanted = |moved: &&mut Move| scripts.contains(&ScriptId::from_uuid(moved.script));
+        for moved in self.moves.iter_mut().filter(wanted) {
+            moved.recheck(now);
+        }
     }
 }
 
@@ -315,7 +331,7 @@ impl<'a> ExecutionColumns<'a> {
             finished.org_id,
             finished.script_id,
             finished.version_id,
-            Trigger::Schedule,
+            Trigger::of_slot(finished.is_recheck),
             Some(finished.scheduled_at),
             finished.executed_at,
             Cow::Borrowed(&finished.outcome),

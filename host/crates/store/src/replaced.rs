@@ -16,6 +16,7 @@ use crate::{
 #[derive(FromRow)]
 pub(crate) struct SlotRow {
     pub(crate) scheduled_at: Option<DateTime<Utc>>,
+    pub(crate) is_recheck: bool,
     pub(crate) leased_until: Option<DateTime<Utc>>,
     /// Slots up to here have their rows already, from a change during the run before this one.
     pub(crate) counts_from: Option<DateTime<Utc>>,
@@ -91,14 +92,15 @@ pub(crate) fn rows_of_passed<'a>(
         .map(|_| ExecutionId::generate(&At(changed_at)))
         .collect();
     ids.sort_unstable();
-    let row = |(id, slot)| {
+    let row = |(id, passed)| {
+        let is_recheck = slot.is_recheck && Some(passed) == slot.scheduled_at;
         ExecutionColumns::new(
             id,
             old.org_id,
             old.id,
             old.version_id,
-            Trigger::Schedule,
-            Some(slot),
+            Trigger::of_slot(is_recheck),
+            Some(passed),
             changed_at,
             Cow::Owned(Outcome::missed(reason.message())),
             Some(reason),

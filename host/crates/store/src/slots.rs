@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Database, Encode, FromRow, QueryBuilder, Type, types::
 use uuid::Uuid;
 use vedette_core::{
     Environment, MissedReason, OrgId, ProjectId, Schedule, ScriptId, ScriptVersionId,
-    slot::DEFAULT_LOCATION,
+    slot::{DEFAULT_LOCATION, recheck_at},
 };
 
 use crate::{
@@ -66,6 +66,8 @@ pub struct ClaimedSlot {
     pub version_id: ScriptVersionId,
     /// When it is due.
     pub scheduled_at: DateTime<Utc>,
+    /// A rule asked for it, not the schedule.
+    pub is_recheck: bool,
     /// Fences this claim against all others.
     pub lease_token: i64,
     /// Given to the run.
@@ -99,7 +101,7 @@ pub struct SlotLease {
 /// What a claim reads of each slot that it takes up.
 macro_rules! due_columns {
     () => {
-        "SELECT slots.script_id, slots.org_id, slots.scheduled_at, slots.lease_token, \
+        "SELECT slots.script_id, slots.org_id, slots.scheduled_at, slots.is_recheck, slots.lease_token, \
          slots.leased_until IS NOT NULL AS was_held, slots.counts_from, scripts.name, scripts.version_id, \
          scripts.parameters, scripts.env_vars, scripts.timeout_seconds, scripts.cron_expression, \
          scripts.interval_seconds, scripts.timezone, scripts.project_id, \
@@ -163,10 +165,12 @@ pub(crate) fn all_sql() -> Vec<&'static str> {
 }
 
 #[derive(FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "columns of their own")]
 pub(crate) struct DueRow {
     pub(crate) script_id: Uuid,
     pub(crate) org_id: Uuid,
     pub(crate) scheduled_at: DateTime<Utc>,
+    pub(crate) is_recheck: bool,
     /// Slots up to here have their rows already, from a change during the run before this one.
     pub(crate) counts_from: Option<DateTime<Utc>>,
     lease_token: i64,
@@ -211,6 +215,7 @@ impl DueRow {
     /// Takes up a later slot of the same script instead.
     pub(crate) fn pass_over_to(&mut self, next: DateTime<Utc>) {
         self.scheduled_at = next;
+        self.is_recheck = false;
         self.was_held = false;
         // A missed slot is no success.
         self.after_failure = true;
@@ -237,6 +242,7 @@ impl DueRow {
             script_name: self.name,
             version_id: ScriptVersionId::from_uuid(self.version_id),
             scheduled_at: self.scheduled_at,
+            is_recheck: self.is_recheck,
             lease_token: self.lease_token + 1,
             after_failure: self.after_failure,
             was_held: self.was_held,
@@ -258,21 +264,57 @@ fn readable(owners: Owners, environment: Result<Environment, StoreError>) -> Opt
         .ok()
 }
 
+/// Where a script's slot moves on to.
+pub(crate) struct Move {
+    pub(crate) script: Uuid,
+    /// The slot that it leaves, or the change of its schedule since.
+    pub(crate) last: DateTime<Utc>,
+    pub(crate) next: Option<DateTime<Utc>>,
+    pub(crate) is_recheck: bool,
+}
+
+impl Move {
+    /// To where the schedule says.
+    pub(crate) const fn by_schedule(
+        script: Uuid,
+        last: DateTime<Utc>,
+        next: Option<DateTime<Utc>>,
+    ) -> Self {
+        Self {
+            script,
+            last,
+            next,
+            is_recheck: false,
+        }
+    }
+
+    /// A recheck goes before, unless the schedule's next slot comes as soon.
+    pub(crate) fn recheck(&mut self, now: DateTime<Utc>) {
+        if let Some(soon) = recheck_at(self.last, self.next, now) {
+            self.next = Some(soon);
+            self.is_recheck = true;
+        }
+    }
+}
+
 /// `UPDATE` that sets slots of scripts, and with them what `besides` says.
-pub(crate) fn push_moves<D>(
-    query: &mut QueryBuilder<D>,
-    moves: &[(Uuid, Option<DateTime<Utc>>)],
-    besides: &'static str,
-) where
+pub(crate) fn push_moves<D>(query: &mut QueryBuilder<D>, moves: &[Move], besides: &'static str)
+where
     D: Database,
+    bool: for<'q> Encode<'q, D> + Type<D>,
     Uuid: for<'q> Encode<'q, D> + Type<D>,
     Option<DateTime<Utc>>: for<'q> Encode<'q, D> + Type<D>,
     &'static str: for<'q> Encode<'q, D> + Type<D>,
 {
-    query.push("UPDATE slots SET scheduled_at = moved.column2, counts_from = NULL");
+    query.push(
+        "UPDATE slots SET scheduled_at = moved.column2, is_recheck = moved.column3, counts_from = NULL",
+    );
     query.push(besides).push(" FROM (");
-    query.push_values(moves, |mut values, (script, next)| {
-        values.push_bind(*script).push_bind(*next);
+    query.push_values(moves, |mut values, moved| {
+        values
+            .push_bind(moved.script)
+            .push_bind(moved.next)
+            .push_bind(moved.is_recheck);
     });
     query.push(") AS moved WHERE slots.script_id = moved.column1 AND slots.location = ");
     query.push_bind(DEFAULT_LOCATION);

@@ -46,7 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vedette-store", &["vedette-core"]),
     ("vedette-scheduler", &["vedette-core", "vedette-store"]),
     ("vedette-api", &["vedette-core", "vedette-store"]),
-    ("vedette-services", &["vedette-api"]),
+    ("vedette-services", &["vedette-alerting", "vedette-api"]),
     (
         "vedette-alerting",
         &["vedette-core", "vedette-egress", "vedette-store"],

@@ -368,14 +368,14 @@ struct Postman(Mutex<Vec<OutgoingMail>>);
 
 #[async_trait]
 impl MailTransport for Postman {
-    async fn send(&self, mail: &OutgoingMail) -> Result<(), MailFailure> {
+    async fn send(&self, mail: &OutgoingMail) -> Result<Option<String>, MailFailure> {
         assert_eq!(
             mail.to(),
             ["anna@example.com"],
             "this one is not meant to be"
         );
         self.0.lock().unwrap().push(mail.clone());
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -7,6 +7,7 @@ mod deliver;
 mod digests;
 mod formats;
 mod hostile;
+mod kills;
 mod mail;
 mod sending;
 mod server;

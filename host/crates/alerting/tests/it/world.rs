@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,8 @@ use vedette_core::{
 use vedette_egress::{Guard, Policy};
 use vedette_store::{
     ClaimRequest, CreatedChannel, CreatedRule, FinishedSlot, NewAlertRule, NewChannel, NewScript,
-    NewUser, NotificationFilter, PageRequest, RuleContent, ScriptChange, SetChannels, Store,
-    StoredNotification, testing::TestDatabase,
+    NewUser, NotificationFilter, PageRequest, RecordResult, RuleContent, ScriptChange, SetChannels,
+    Store, StoredNotification, testing::TestDatabase,
 };
 
 use crate::channels::SECRET;
@@ -53,7 +54,30 @@ pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(start()))
 }
 
-/// An organization with a script of ten seconds and a rule that fires with one failure.
+/// Of a world, to find it again in another process.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct WorldIds {
+    org: OrgId,
+    user: UserId,
+    project: ProjectId,
+    script: ScriptId,
+    rule: AlertRuleId,
+}
+
+/// How often a script runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Each {
+    pub(crate) cron: &'static str,
+    /// The same as a time, for the clock.
+    pub(crate) step: TimeDelta,
+}
+
+const TEN_SECONDS: Each = Each {
+    cron: "*/10 * * * * *",
+    step: TimeDelta::seconds(10),
+};
+
+/// An organization with a script and a rule that fires with one failure.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
@@ -62,10 +86,21 @@ pub(crate) struct World {
     project: ProjectId,
     script: ScriptId,
     rule: AlertRuleId,
+    each: Each,
 }
 
 impl World {
+    /// With a script of ten seconds.
     pub(crate) async fn new(store: &Store, clock: &Arc<ManualClock>, name: &str) -> Self {
+        Self::every(TEN_SECONDS, store, clock, name).await
+    }
+
+    pub(crate) async fn every(
+        each: Each,
+        store: &Store,
+        clock: &Arc<ManualClock>,
+        name: &str,
+    ) -> Self {
         let now = clock.now();
         let (org, user) = (OrgId::generate(&**clock), UserId::generate(&**clock));
         let project = ProjectId::generate(&**clock);
@@ -89,12 +124,13 @@ impl World {
             project,
             script: ScriptId::generate(&**clock),
             rule: AlertRuleId::generate(&**clock),
+            each,
         };
         (world.script, world.rule) = world.script("checkout").await;
         world
     }
 
-    /// A script of ten seconds with its rule.
+    /// A script with its rule.
     pub(crate) async fn script(&self, name: &str) -> (ScriptId, AlertRuleId) {
         let (store, clock, now) = (&self.store, &self.clock, self.clock.now());
         let (org, user) = (self.org, self.user);
@@ -103,8 +139,10 @@ impl World {
             project_id: self.project,
             name: name.to_owned(),
             template_id: None,
+            parent_id: None,
+            tags: Vec::new(),
             is_enabled: true,
-            cron_expression: Some("*/10 * * * * *".to_owned()),
+            cron_expression: Some(self.each.cron.to_owned()),
             interval_seconds: None,
             timezone: "UTC".to_owned(),
             program: Program::Source {
@@ -143,6 +181,35 @@ impl World {
         let made = store.create_alert_rule(new).await.unwrap();
         assert!(matches!(made, CreatedRule::Done(_)));
         (script, rule)
+    }
+
+    pub(crate) fn ids(&self) -> WorldIds {
+        WorldIds {
+            org: self.org,
+            user: self.user,
+            project: self.project,
+            script: self.script,
+            rule: self.rule,
+        }
+    }
+
+    /// One that was made elsewhere.
+    pub(crate) fn reopen(
+        each: Each,
+        store: &Store,
+        clock: &Arc<ManualClock>,
+        ids: WorldIds,
+    ) -> Self {
+        Self {
+            store: store.clone(),
+            clock: clock.clone(),
+            org: ids.org,
+            user: ids.user,
+            project: ids.project,
+            script: ids.script,
+            rule: ids.rule,
+            each,
+        }
     }
 
     /// A channel that the rule tells, beside those that it tells already.
@@ -197,7 +264,7 @@ impl World {
     async fn run_some(&self, status: Status, message: &str, is_one: impl Fn(ScriptId) -> bool) {
         let mut outcome = Outcome::missed(message);
         outcome.status = status;
-        self.clock.advance(TimeDelta::seconds(10));
+        self.clock.advance(self.each.step);
         let claim = ClaimRequest {
             now: self.clock.now(),
             look_ahead: TimeDelta::milliseconds(1_500),
@@ -216,6 +283,7 @@ impl World {
             org_id: slot.org_id,
             version_id: slot.version_id,
             scheduled_at: slot.scheduled_at,
+            is_recheck: slot.is_recheck,
             lease_token: slot.lease_token,
             executed_at: slot.scheduled_at,
             outcome: outcome.clone(),
@@ -225,7 +293,8 @@ impl World {
         let done: Vec<_> = done.collect();
         assert!(!done.is_empty(), "it is due");
         let recorded = self.store.record_executions(&done, &*self.clock).await;
-        recorded.unwrap();
+        let all = vec![RecordResult::Recorded; done.len()];
+        assert_eq!(recorded.unwrap(), all);
     }
 
     /// What there is in the outbox for a channel, oldest first.
@@ -255,6 +324,7 @@ impl World {
 pub(crate) fn options() -> DeliveryOptions {
     DeliveryOptions {
         owner: "node".to_owned(),
+        lease: Duration::from_secs(5),
         grace: Duration::from_millis(50),
         incident_link: Some("https://vedette.example.com/incidents/".to_owned()),
         ..DeliveryOptions::default()

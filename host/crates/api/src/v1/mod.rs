@@ -12,6 +12,7 @@ pub(crate) mod components;
 pub(crate) mod executions;
 pub(crate) mod incidents;
 pub(crate) mod invitations;
+pub(crate) mod maintenance_windows;
 pub(crate) mod members;
 pub(crate) mod organizations;
 pub(crate) mod permissions;
@@ -21,6 +22,7 @@ pub(crate) mod revision;
 pub(crate) mod roles;
 pub(crate) mod script_templates;
 pub(crate) mod scripts;
+pub(crate) mod silences;
 pub(crate) mod users;
 pub(crate) mod variables;
 

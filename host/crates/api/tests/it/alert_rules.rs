@@ -2,7 +2,7 @@
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
-use vedette_core::Status;
+use vedette_core::{Status, slot::RECHECK_DELAY};
 
 use crate::{
     alerting::{rule_body, rules_of},
@@ -103,6 +103,46 @@ async fn a_rule_shows_where_it_stands() {
 }
 
 #[tokio::test]
+async fn a_failure_is_rechecked_before_it_counts() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let script = world.script(&anna, json!({})).await;
+    let definition = json!({ "type": "status_change", "consecutive_failures": 1, "recheck": true });
+    let path = world
+        .rule(&anna, &script, json!({ "rule_definition": definition }))
+        .await;
+    let script_path = format!("/api/v1/scripts/{script}");
+    for (confirmed, phase, incidents) in
+        [(Status::Success, "ok", 0), (Status::Failure, "firing", 1)]
+    {
+        world.slot(&script, Status::Failure).await;
+        assert_eq!(world.get(&anna, &path).await.json()["phase"], "ok");
+        let due = world.get(&anna, &script_path).await.json()["next_run_at"].clone();
+        let id = world.slot_after(RECHECK_DELAY, &script, confirmed).await;
+        let execution = world
+            .get(&anna, &format!("/api/v1/executions/{id}"))
+            .await
+            .json();
+        assert_eq!(
+            (&execution["trigger"], &execution["scheduled_at"]),
+            (&json!("recheck"), &due)
+        );
+        assert_eq!(world.get(&anna, &path).await.json()["phase"], phase);
+        let listed = world.get(&anna, "/api/v1/incidents").await.json();
+        assert_eq!(listed["items"].as_array().unwrap().len(), incidents);
+    }
+    let listed = world
+        .get(&anna, &format!("{script_path}/executions"))
+        .await
+        .json();
+    let items = listed["items"].as_array().unwrap().iter();
+    let triggers: Vec<_> = items
+        .map(|item| item["trigger"].as_str().unwrap())
+        .collect();
+    assert_eq!(triggers, ["recheck", "schedule", "recheck", "schedule"]);
+}
+
+#[tokio::test]
 async fn a_change_is_for_one_revision() {
     let world = World::new().await;
     let anna = world.account("anna").await;
@@ -181,7 +221,7 @@ async fn each_field_that_is_wrong_is_named() {
             &["/rule_definition/threshold_ms"],
         ),
         (
-            definition(json!({ "type": "status_change", "recheck": true })),
+            definition(json!({ "type": "status_change", "recheck": 1 })),
             &["/rule_definition/recheck"],
         ),
         (json!({ "severity": "fatal" }), &["/severity"]),
@@ -197,15 +237,6 @@ async fn each_field_that_is_wrong_is_named() {
     ] {
         refused(&world, &anna, &script, &rule, &change, pointers).await;
     }
-    let recheck = json!({ "type": "status_change", "recheck": true });
-    let body = rule_body(&definition(recheck));
-    let refused = world.post(&anna, &rules_of(&script), body).await;
-    assert!(refused.text.contains("not offered yet"));
-    // To say that it is not wanted is no wish.
-    let recheck = json!({ "type": "status_change", "recheck": false });
-    let body = rule_body(&definition(recheck));
-    let made = world.post(&anna, &rules_of(&script), body).await;
-    assert_eq!(made.status, 201);
     assert_eq!(world.get(&anna, &rule).await.json()["revision"], 1);
 }
 
@@ -503,7 +534,6 @@ async fn each_field_of_a_dry_run_that_is_wrong_is_named() {
     for body in [
         json!({ "rule_definition": down, "hours": 1 }),
         json!({ "rule_definition": down, "hours": 24 }),
-        // In the past nobody ran anything again: docs/alerting.md says how it is played.
         json!({ "rule_definition": { "type": "status_change", "recheck": true } }),
     ] {
         assert_eq!(world.post(&anna, &path, body).await.status, 200);

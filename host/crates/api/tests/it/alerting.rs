@@ -64,7 +64,13 @@ impl World {
 
     /// Lets the next slot of a script, which is due every 30 seconds, end so. Gives the execution's id.
     pub(crate) async fn slot(&self, script: &str, status: Status) -> String {
-        self.clock.advance(TimeDelta::seconds(30));
+        self.slot_after(TimeDelta::seconds(30), script, status)
+            .await
+    }
+
+    /// Lets the slot of a script that is due after a time end so. Gives the execution's id.
+    pub(crate) async fn slot_after(&self, time: TimeDelta, script: &str, status: Status) -> String {
+        self.clock.advance(time);
         let script: ScriptId = script.parse().unwrap();
         let claim = ClaimRequest {
             now: self.clock.now(),
@@ -89,6 +95,7 @@ impl World {
             org_id: slot.org_id,
             version_id: slot.version_id,
             scheduled_at: slot.scheduled_at,
+            is_recheck: slot.is_recheck,
             lease_token: slot.lease_token,
             executed_at: slot.scheduled_at,
             outcome,

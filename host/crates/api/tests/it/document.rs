@@ -93,6 +93,17 @@ const PROMISED: &[(&str, &str)] = &[
     ("post", "/api/v1/incidents/{incident_id}/resolve"),
     ("post", "/api/v1/incidents/{incident_id}/comments"),
     ("get", "/api/v1/alerts/history"),
+    ("post", "/api/v1/maintenance-windows"),
+    ("get", "/api/v1/maintenance-windows"),
+    ("post", "/api/v1/maintenance-windows/preview"),
+    ("get", "/api/v1/maintenance-windows/{window_id}"),
+    ("put", "/api/v1/maintenance-windows/{window_id}"),
+    ("delete", "/api/v1/maintenance-windows/{window_id}"),
+    ("post", "/api/v1/silences"),
+    ("get", "/api/v1/silences"),
+    ("get", "/api/v1/silences/{silence_id}"),
+    ("put", "/api/v1/silences/{silence_id}"),
+    ("delete", "/api/v1/silences/{silence_id}"),
 ];
 
 const SOME_ID: &str = "018f3b3e-0000-7000-8000-000000000000";

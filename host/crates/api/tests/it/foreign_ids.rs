@@ -8,6 +8,7 @@ use vedette_store::{Identity, IdentityLogin, IdentitySignedIn};
 use crate::{
     alerting::rule_body,
     components::{ABSENT, digest, good},
+    maintenance::{silence_body, window_body},
     world::{Account, Answer, World, script_body},
 };
 
@@ -27,6 +28,8 @@ struct Things {
     variable: String,
     rule: String,
     incident: String,
+    window: String,
+    silence: String,
     session: String,
     organization: String,
     identity: String,
@@ -80,6 +83,7 @@ impl Things {
         let alert_rule = world.rule(owner, &script, json!({})).await;
         world.slot(&script, Status::Failure).await;
         let incident = world.incident(owner, &script).await;
+        let silence = silence_body(&json!({}));
         let me = world.get(owner, "/api/v1/users/me").await.json();
         let sessions = world.get(owner, "/api/v1/users/me/sessions").await.json();
         Self {
@@ -94,6 +98,8 @@ impl Things {
             variable: id(&post(&format!("/api/v1/variables?script_id={script}"), variable).await),
             rule: alert_rule.rsplit('/').next().unwrap().to_owned(),
             incident,
+            window: id(&post("/api/v1/maintenance-windows", window_body(&json!({}))).await),
+            silence: id(&post("/api/v1/silences", silence).await),
             session: sessions["items"][0]["id"].as_str().unwrap().to_owned(),
             organization: me["organization_id"].as_str().unwrap().to_owned(),
             identity: identity(world, owner, &name).await,
@@ -106,6 +112,8 @@ impl Things {
         for path in [
             format!("variables/{}", self.variable),
             format!("alert-rules/{}", self.rule),
+            format!("maintenance-windows/{}", self.window),
+            format!("silences/{}", self.silence),
             // Its executions and its incident go with it.
             format!("scripts/{}", self.script),
             format!("projects/{}", self.project),
@@ -139,6 +147,8 @@ impl Things {
             ("variable_id", _) => &self.variable,
             ("rule_id", _) => &self.rule,
             ("incident_id", _) => &self.incident,
+            ("window_id", _) => &self.window,
+            ("silence_id", _) => &self.silence,
             ("session_id", _) => &self.session,
             ("organization_id", _) => &self.organization,
             ("identity_id", _) => &self.identity,
@@ -153,6 +163,8 @@ fn body(operation: &str, own_role: &Value) -> Option<Value> {
         "update_script" => script_body(&json!({})),
         "create_alert_rule" | "update_alert_rule" => rule_body(&json!({ "name": "stolen" })),
         "dry_run_alert_rule" => json!({ "rule_definition": { "type": "status_change" } }),
+        "update_maintenance_window" => window_body(&json!({ "name": "stolen" })),
+        "update_silence" => silence_body(&json!({ "comment": "stolen" })),
         "comment_on_incident" => json!({ "message": "stolen" }),
         "update_variable" => json!({ "value": "stolen" }),
         "update_member" => json!({ "roles": [{ "role_id": own_role }] }),

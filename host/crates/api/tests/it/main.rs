@@ -21,6 +21,7 @@ mod idp;
 mod incidents;
 mod isolation;
 mod mail;
+mod maintenance;
 mod matrix;
 mod members;
 mod metrics;

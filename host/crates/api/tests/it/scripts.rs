@@ -169,6 +169,11 @@ async fn each_field_has_its_rules() {
                 "parameters": { "url": "http://a/", "expected_status": 99 } }),
             "/parameters/expected_status",
         ),
+        (json!({ "parent_script_id": absent }), "/parent_script_id"),
+        (json!({ "tags": vec!["x"; 21] }), "/tags"),
+        (json!({ "tags": ["x", "y", "x"] }), "/tags/2"),
+        (json!({ "tags": ["x", "team *"] }), "/tags/1"),
+        (json!({ "tags": ["x".repeat(51)] }), "/tags/0"),
         (json!({ "cron_expression": null }), "/cron_expression"),
         (json!({ "interval_seconds": 60 }), "/cron_expression"),
         (
@@ -449,4 +454,86 @@ async fn lists_come_in_pages_newest_first() {
         let refused = world.get(&anna, &format!("{SCRIPTS}?{query}")).await;
         assert_eq!(refused.status, 400, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_script_has_tags_and_depends_on_another() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let parent = world.script(&anna, json!({ "tags": ["shop"] })).await;
+    let child = json!({ "parent_script_id": parent, "tags": ["shop", "über uns"] });
+    let child = world.script(&anna, child).await;
+    let path = format!("{SCRIPTS}/{child}");
+    let read = world.get(&anna, &path).await.json();
+    assert_eq!(read["parent_script_id"], parent);
+    assert_eq!(read["tags"], json!(["shop", "über uns"]));
+    let found = world
+        .get(&anna, &format!("{SCRIPTS}?tag=%C3%BCber%20uns&limit=5"))
+        .await
+        .json();
+    assert_eq!(found["items"], json!([read]));
+    for wrong in ["tag=", "tag=%2A", "tag=%00", "tag=a&tag=b", "tags=a"] {
+        let refused = world.get(&anna, &format!("{SCRIPTS}?{wrong}")).await;
+        assert_eq!(refused.status, 400, "{wrong}: {}", refused.text);
+    }
+
+    let circle = json!({ "parent_script_id": child });
+    let refused = put(&world, &anna, &parent, None, circle).await;
+    assert_eq!(
+        (refused.status, refused.pointers()),
+        (422, vec!["/parent_script_id".to_owned()])
+    );
+    // Another organization's script is not there, whoever asks.
+    let bert = world.account("bert").await;
+    let foreign = json!({ "parent_script_id": parent });
+    let refused = world.post(&bert, SCRIPTS, script_body(&foreign)).await;
+    let absent = json!({ "parent_script_id": "018f3b3e-0000-7000-8000-000000000000" });
+    let absent = world.post(&bert, SCRIPTS, script_body(&absent)).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(redacted(&refused.json()), redacted(&absent.json()));
+
+    // A change of the program keeps both; what a replacement leaves out is gone.
+    let source = json!({ "script_body": "export default () => ({ success: false });",
+        "parent_script_id": parent, "tags": ["shop"] });
+    assert_eq!(put(&world, &anna, &child, None, source).await.status, 200);
+    let back = world
+        .post(&anna, &format!("{path}/rollback"), json!({}))
+        .await;
+    assert_eq!(back.status, 200, "{}", back.text);
+    let back = back.json();
+    assert_eq!(
+        (&back["parent_script_id"], &back["tags"]),
+        (&json!(parent), &json!(["shop"]))
+    );
+    let plain = put(&world, &anna, &child, None, json!({})).await.json();
+    assert_eq!(
+        (&plain["parent_script_id"], &plain["tags"]),
+        (&json!(null), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn a_parent_is_one_that_the_caller_may_see() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let hidden = world.script(&anna, json!({})).await;
+    let made = world
+        .post(&anna, "/api/v1/projects", json!({ "name": "other" }))
+        .await
+        .json();
+    let roles = world.get(&anna, "/api/v1/roles").await.json();
+    let roles = roles["items"].as_array().unwrap();
+    let editor = roles.iter().find(|role| role["name"] == "editor").unwrap();
+    let invitation = json!({ "role_id": editor["id"], "project_id": made["id"] });
+    let bert = world.invited(&anna, "bert", invitation).await;
+    let body = json!({ "project_id": made["id"], "parent_script_id": hidden });
+    let refused = world.post(&bert, SCRIPTS, script_body(&body)).await;
+    assert_eq!(
+        (refused.status, refused.pointers()),
+        (422, vec!["/parent_script_id".to_owned()])
+    );
+    // One that is there already may stay.
+    let body = json!({ "project_id": made["id"], "parent_script_id": hidden });
+    let child = world.script(&anna, body.clone()).await;
+    assert_eq!(put(&world, &bert, &child, None, body).await.status, 200);
 }

@@ -169,7 +169,7 @@ impl World {
             return;
         }
         // Only asked what would have been.
-        if path.ends_with("/dry-run") {
+        if path.ends_with("/dry-run") || path.ends_with("/preview") {
             assert!(records.is_empty(), "{path}: {records:?}");
             return;
         }

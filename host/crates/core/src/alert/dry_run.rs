@@ -42,9 +42,9 @@ pub struct DryRun<'a> {
 
 impl DryRun<'_> {
     /// Plays the executions of one script, in whatever order they come; those outside the time are
-    /// left out. Each is taken up at the time of its slot. There are no rechecks in the past:
-    /// a failure that would have asked for one counts after [`super::machine::RECHECK_WAIT`] or
-    /// with the next execution.
+    /// left out. Each is taken up at the time of its slot. Rechecks are not to be among them, which
+    /// answered other rules: a failure that would have asked for one counts after
+    /// [`super::machine::RECHECK_WAIT`] or with the next execution.
     pub fn play(&self, observations: &[Observation]) -> Vec<Firing> {
         let mut in_time: Vec<_> = observations
             .iter()

@@ -2,6 +2,9 @@
 //!
 //! An incident begins when `Down` is to be sent and ends when `Up` is, and nothing else sends
 //! them: so each has exactly one of both, in this order, whatever happens between.
+//!
+//! A rule that fires while nobody is to be told of it, because it is muted or because of the script's parent, is
+//! *held*, until something shows, at a time when people may be told, that it still has reason to fire.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +25,7 @@ const VERSION: u64 = 1;
 pub enum Stage {
     /// There is none.
     Quiet,
-    /// A rule fires, and nobody was told, because the script's parent is down.
+    /// Rules fire, and nobody was told: all of them are held.
     Held,
     /// `Down` was sent.
     Open,
@@ -39,13 +42,17 @@ pub enum Event {
         rule: AlertRuleId,
         /// The time of its transition.
         at: DateTime<Utc>,
+        /// Whether a maintenance window or a silence covers the rule at that time.
+        is_muted: bool,
     },
-    /// A rule that fires saw a breach once more. This is what releases an alert that was held.
+    /// A rule that fires saw a breach once more. This is what releases a rule that is held.
     RuleStillFiring {
         /// Which one.
         rule: AlertRuleId,
         /// The slot of the execution, or the time, that shows it.
         at: DateTime<Utc>,
+        /// Whether a maintenance window or a silence covers the rule at that time.
+        is_muted: bool,
     },
     /// A rule recovered.
     RuleRecovered {
@@ -61,7 +68,7 @@ pub enum Event {
     ScriptPaused,
     /// The script that this one depends on has an incident.
     ParentDown,
-    /// The script that this one depends on has none any more, or it depends on none any more.
+    /// The script that this one depends on has none, or it depends on none any more.
     ParentUp {
         /// Since when. Executions that were due before prove nothing about this script.
         at: DateTime<Utc>,
@@ -72,6 +79,18 @@ pub enum Event {
     Resolve,
     /// Somebody says something.
     Comment,
+}
+
+/// How the script is doing that another one depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// It has an incident, if perhaps one that nobody was told of.
+    Down,
+    /// It has none, or there is no such script.
+    Up {
+        /// When its last one was over; `None`: it never had one, or that is not known.
+        since: Option<DateTime<Utc>>,
+    },
 }
 
 /// Why an incident is over. Only [`Resolution::Recovered`] says that the target is well.
@@ -108,8 +127,11 @@ pub struct IncidentState {
     stage: Stage,
     /// The rules that fire. Empty exactly when `stage` is `Quiet`.
     causes: BTreeSet<AlertRuleId>,
+    /// Those of `causes` that nobody was told of. All of them while `stage` is `Held`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    held: BTreeSet<AlertRuleId>,
     is_parent_down: bool,
-    /// What was due before this proves nothing. `None`: the parent was never down.
+    /// What was due before this, or just then, proves nothing. `None`: the parent was never down.
     parent_up_at: Option<DateTime<Utc>>,
 }
 
@@ -123,7 +145,7 @@ pub enum IncidentError {
     /// It is not JSON, or not that of an incident.
     #[error("the stored incident is malformed")]
     Malformed(#[from] serde_json::Error),
-    /// It is open without a rule that fires, or has one without being open.
+    /// It is open without a rule that fires, has one without being open, or holds one that does not fire.
     #[error("the stored incident and the rules that fire contradict each other")]
     Inconsistent,
 }
@@ -134,6 +156,7 @@ impl Default for IncidentState {
             v: VERSION,
             stage: Stage::Quiet,
             causes: BTreeSet::new(),
+            held: BTreeSet::new(),
             is_parent_down: false,
             parent_up_at: None,
         }
@@ -146,11 +169,17 @@ impl IncidentState {
     /// # Errors
     /// Any text that no state is written as.
     pub fn from_json(text: &str) -> Result<Self, IncidentError> {
-        let state: Self = serde_json::from_str(text)?;
+        let mut state: Self = serde_json::from_str(text)?;
         if state.v != VERSION {
             return Err(IncidentError::UnknownVersion(state.v));
         }
-        if state.causes.is_empty() != (state.stage == Stage::Quiet) {
+        if state.stage == Stage::Held {
+            // Those that were written before rules were held one by one do not name them.
+            state.held.clone_from(&state.causes);
+        }
+        if state.causes.is_empty() != (state.stage == Stage::Quiet)
+            || !state.held.is_subset(&state.causes)
+        {
             return Err(IncidentError::Inconsistent);
         }
         Ok(state)
@@ -171,9 +200,32 @@ impl IncidentState {
         &self.causes
     }
 
+    /// Those of [`Self::causes`] that nobody was told of.
+    pub const fn held(&self) -> &BTreeSet<AlertRuleId> {
+        &self.held
+    }
+
+    /// The rules that fire and that people were told of.
+    pub fn told(&self) -> impl Iterator<Item = AlertRuleId> {
+        self.causes.difference(&self.held).copied()
+    }
+
     /// Whether this script counts as down for those that depend on it.
     pub fn is_down(&self) -> bool {
         self.stage != Stage::Quiet
+    }
+
+    /// The event by which it learns how the script's parent is doing; `None`: it knows.
+    pub fn event_of_parent(&self, parent: Parent, now: DateTime<Utc>) -> Option<Event> {
+        match parent {
+            Parent::Down => (!self.is_parent_down).then_some(Event::ParentDown),
+            Parent::Up { since } => {
+                // It may have gone down and come up again since somebody looked.
+                let is_news = self.is_parent_down || since > self.parent_up_at;
+                let at = since.unwrap_or(now);
+                is_news.then_some(Event::ParentUp { at })
+            }
+        }
     }
 
     /// Takes an event, and says what is to be sent.
@@ -183,11 +235,14 @@ impl IncidentState {
     #[must_use]
     pub fn apply(mut self, event: Event) -> (Self, Option<Notice>) {
         let notice = match event {
-            Event::RuleFired { rule, at } => self.fire(rule, at),
-            Event::RuleStillFiring { rule, at } => {
-                let is_held = self.stage == Stage::Held && self.causes.contains(&rule);
-                is_held.then(|| self.fire(rule, at)).flatten()
+            Event::RuleFired { rule, at, is_muted } => {
+                // One that fires already is as it was: what it sees again is told by the other event.
+                if self.causes.insert(rule) {
+                    self.held.insert(rule);
+                }
+                self.release(rule, at, is_muted)
             }
+            Event::RuleStillFiring { rule, at, is_muted } => self.release(rule, at, is_muted),
             Event::RuleRecovered { rule } => self.lose(rule, Resolution::Recovered),
             Event::RuleRemoved { rule } => self.lose(rule, Resolution::RuleRemoved),
             Event::ScriptPaused => self.end(Resolution::ScriptPaused),
@@ -197,10 +252,8 @@ impl IncidentState {
                 None
             }
             Event::ParentUp { at } => {
-                if self.is_parent_down {
-                    self.is_parent_down = false;
-                    self.parent_up_at = Some(at);
-                }
+                self.is_parent_down = false;
+                self.parent_up_at = self.parent_up_at.max(Some(at));
                 None
             }
             Event::Acknowledge if self.stage == Stage::Open => {
@@ -218,23 +271,24 @@ impl IncidentState {
         matches!(self.stage, Stage::Open | Stage::Acknowledged)
     }
 
-    fn fire(&mut self, rule: AlertRuleId, at: DateTime<Utc>) -> Option<Notice> {
-        let is_new = self.causes.insert(rule);
+    /// Tells of a rule that is held, if people may be told.
+    fn release(&mut self, rule: AlertRuleId, at: DateTime<Utc>, is_muted: bool) -> Option<Notice> {
         let is_proof = !self.is_parent_down && self.parent_up_at.is_none_or(|up_at| at > up_at);
-        match self.stage {
-            Stage::Open | Stage::Acknowledged => (is_new && is_proof).then_some(Notice::Update),
-            Stage::Quiet | Stage::Held if is_proof => {
-                self.stage = Stage::Open;
-                Some(Notice::Down)
+        if is_proof && !is_muted && self.held.remove(&rule) {
+            if self.is_told() {
+                return Some(Notice::Update);
             }
-            Stage::Quiet | Stage::Held => {
-                self.stage = Stage::Held;
-                None
-            }
+            self.stage = Stage::Open;
+            return Some(Notice::Down);
         }
+        if self.stage == Stage::Quiet && !self.held.is_empty() {
+            self.stage = Stage::Held;
+        }
+        None
     }
 
     fn lose(&mut self, rule: AlertRuleId, why: Resolution) -> Option<Notice> {
+        self.held.remove(&rule);
         if self.causes.remove(&rule) && self.causes.is_empty() {
             self.end(why)
         } else {
@@ -246,6 +300,7 @@ impl IncidentState {
         let notice = self.is_told().then_some(Notice::Up(why));
         self.stage = Stage::Quiet;
         self.causes.clear();
+        self.held.clear();
         notice
     }
 }

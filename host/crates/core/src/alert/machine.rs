@@ -271,6 +271,8 @@ fn signal_of(
     let at = observation.at;
     let seen = observation.seen;
     let is_up = seen == Seen::Up;
+    // How long it was well, and how often it changed, is not asked of time that was announced.
+    let is_of_uptime = seen.is_verdict() && !observation.is_in_maintenance;
     let said = |is_breach| {
         if is_breach {
             Signal::Breach
@@ -298,12 +300,12 @@ fn signal_of(
                 said(ends_within(expires_at, *days, at))
             })
         }
-        RuleDefinition::Uptime { window, .. } if seen.is_verdict() => {
+        RuleDefinition::Uptime { window, .. } if is_of_uptime => {
             state.memory.verdicts(*window, at).count(at, is_up);
             state.last_data_at = Some(at);
             level(rule, &state.memory, at)
         }
-        RuleDefinition::Flapping { .. } if seen.is_verdict() => {
+        RuleDefinition::Flapping { .. } if is_of_uptime => {
             state.memory.changes().take(at, is_up);
             state.last_data_at = Some(at);
             level(rule, &state.memory, at)

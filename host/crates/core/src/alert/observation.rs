@@ -75,6 +75,8 @@ pub struct Observation {
     pub certificate_expires_at: Option<DateTime<Utc>>,
     /// Whether it ran because a failure asked for it, and not by the schedule.
     pub is_recheck: bool,
+    /// Whether its slot lies in a maintenance window: such time is left out of uptime.
+    pub is_in_maintenance: bool,
 }
 
 impl Observation {
@@ -91,6 +93,7 @@ impl Observation {
                 .filter_map(|request| request.certificate_expires_at)
                 .min(),
             is_recheck: false,
+            is_in_maintenance: false,
         }
     }
 }

@@ -33,6 +33,8 @@ struct Script {
     quorum: Quorum,
     rules: Vec<Rule>,
     incident: IncidentState,
+    is_muted: bool,
+    is_parent_down: bool,
     sent: Vec<Notice>,
 }
 
@@ -40,6 +42,15 @@ impl Script {
     fn apply(&mut self, event: Event) {
         let (incident, notice) = std::mem::take(&mut self.incident).apply(event);
         self.incident = incident;
+        match event {
+            Event::ParentDown => self.is_parent_down = true,
+            Event::ParentUp { .. } => self.is_parent_down = false,
+            Event::RuleFired { .. } | Event::RuleStillFiring { .. } => {
+                let may_tell = !self.is_muted && !self.is_parent_down;
+                assert!(may_tell || notice.is_none(), "{event:?} told {notice:?}");
+            }
+            _ => assert_ne!(notice, Some(Notice::Down), "{event:?}"),
+        }
         self.sent.extend(notice);
     }
 
@@ -63,14 +74,45 @@ impl Script {
             if standing != Standing::Unknown {
                 rule.standing = standing;
             }
+            let is_muted = self.is_muted;
             match change {
-                Some(Change::Fired) => self.apply(Event::RuleFired { rule: id, at: now }),
+                Some(Change::Fired) => self.apply(Event::RuleFired {
+                    rule: id,
+                    at: now,
+                    is_muted,
+                }),
                 Some(Change::Recovered) => self.apply(Event::RuleRecovered { rule: id }),
                 None if standing == Standing::Firing && step.signal == Some(Signal::Breach) => {
-                    self.apply(Event::RuleStillFiring { rule: id, at: now });
+                    self.apply(Event::RuleStillFiring {
+                        rule: id,
+                        at: now,
+                        is_muted,
+                    });
                 }
                 None => {}
             }
+        }
+    }
+
+    fn run(&mut self, location: usize, seen: Seen, now: DateTime<Utc>) {
+        let observation = Observation {
+            at: now,
+            location: location.to_string(),
+            seen,
+            latency_ms: None,
+            certificate_expires_at: None,
+            is_recheck: false,
+            is_in_maintenance: false,
+        };
+        self.advance(location, now, |rule, state| step(rule, state, &observation));
+    }
+
+    fn wait_until(&mut self, now: DateTime<Utc>) {
+        let schedule = self.schedule.clone();
+        for location in 0..LOCATIONS {
+            self.advance(location, now, |rule, state| {
+                tick(rule, state, &schedule, now)
+            });
         }
     }
 
@@ -109,6 +151,7 @@ enum Action {
     Wait(i64),
     Edit(usize, usize),
     Pause,
+    Mute(bool),
     ParentDown,
     ParentUp,
     Acknowledge,
@@ -134,6 +177,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         3 => (1..30_i64).prop_map(Action::Wait),
         2 => (0..2_usize, 0..definitions().len()).prop_map(|(rule, to)| Action::Edit(rule, to)),
         1 => Just(Action::Pause),
+        2 => any::<bool>().prop_map(Action::Mute),
         1 => Just(Action::ParentDown),
         1 => Just(Action::ParentUp),
         1 => Just(Action::Acknowledge),
@@ -162,6 +206,8 @@ proptest! {
             quorum,
             rules: vec![rule(0), rule(3)],
             incident: IncidentState::default(),
+            is_muted: false,
+            is_parent_down: false,
             sent: Vec::new(),
         };
         let mut dismissed = BTreeSet::new();
@@ -169,26 +215,14 @@ proptest! {
         for action in actions {
             now += TimeDelta::minutes(1);
             match action {
-                Action::Run(location, seen) => {
-                    let observation = Observation {
-                        at: now,
-                        location: location.to_string(),
-                        seen,
-                        latency_ms: None,
-                        certificate_expires_at: None,
-                        is_recheck: false,
-                    };
-                    script.advance(location, now, |rule, state| step(rule, state, &observation));
-                }
+                Action::Run(location, seen) => script.run(location, seen, now),
                 Action::Wait(minutes) => {
                     now += TimeDelta::minutes(minutes);
-                    let schedule = script.schedule.clone();
-                    for location in 0..LOCATIONS {
-                        script.advance(location, now, |rule, state| tick(rule, state, &schedule, now));
-                    }
+                    script.wait_until(now);
                 }
                 Action::Edit(rule, to) => script.edit(rule, definitions[to].clone(), now),
                 Action::Pause => script.pause_and_resume(now),
+                Action::Mute(is_muted) => script.is_muted = is_muted,
                 Action::ParentDown => script.apply(Event::ParentDown),
                 Action::ParentUp => script.apply(Event::ParentUp { at: now }),
                 Action::Acknowledge => script.apply(Event::Acknowledge),
@@ -208,6 +242,20 @@ proptest! {
             prop_assert!(is_down.iter().enumerate().all(|(index, is_down)| *is_down == (index % 2 == 0)));
             let is_open = matches!(script.incident.stage(), Stage::Open | Stage::Acknowledged);
             prop_assert_eq!(is_open, is_down.len() % 2 == 1);
+        }
+        // When people may be told again, they are, of all that still has reason to fire. Of uptime, this is not sure.
+        script.is_muted = false;
+        script.apply(Event::ParentUp { at: now });
+        for seen in [Seen::Down, Seen::Broken] {
+            now += TimeDelta::minutes(1);
+            for location in 0..LOCATIONS {
+                script.run(location, seen, now);
+            }
+        }
+        script.wait_until(now + TimeDelta::minutes(30));
+        for rule in &script.rules {
+            let is_sure = rule.definition.kind() != "uptime";
+            prop_assert!(!is_sure || !script.incident.held().contains(&rule.id));
         }
     }
 }

@@ -9,11 +9,12 @@ use super::{interval::Interval, window::check_once};
 use crate::{
     ProjectId, ScriptError, ScriptId,
     outcome::{UnknownWord, text_enum},
+    script::MAX_TAG_CHARS,
 };
 
 /// Most matchers of a silence.
 pub const MAX_MATCHERS: usize = 20;
-/// Longest value of a matcher, and longest tag, in characters.
+/// Longest value of a matcher, in characters.
 pub const MAX_LABEL_CHARS: usize = 200;
 
 /// What a maintenance window covers.
@@ -54,13 +55,13 @@ impl Scope {
     }
 }
 
-/// Accepts a tag of 1 to [`MAX_LABEL_CHARS`] characters without control characters, without `*`
+/// Accepts a tag of 1 to [`MAX_TAG_CHARS`] characters without control characters, without `*`
 /// (which stands for any text in a matcher), and without white space at its ends.
 pub fn check_tag(tag: &str) -> Result<(), ScriptError> {
     let reason = match tag.chars().count() {
         0 => "a tag must not be empty".to_owned(),
-        chars if chars > MAX_LABEL_CHARS => {
-            format!("the tag has {chars} characters, at most {MAX_LABEL_CHARS} are allowed")
+        chars if chars > MAX_TAG_CHARS => {
+            format!("the tag has {chars} characters, at most {MAX_TAG_CHARS} are allowed")
         }
         _ if tag.trim() != tag => "a tag must not begin or end with white space".to_owned(),
         _ if tag.chars().any(|c| c.is_control() || c == '*') => {

@@ -135,6 +135,12 @@ impl Recurrence {
         Ok(recurrence)
     }
 
+    /// After this, nothing of it comes.
+    pub(super) fn ends_by(&self) -> DateTime<Utc> {
+        let after = midnight(self.last_day) + TimeDelta::days(1 + MARGIN_DAYS) + self.duration;
+        after.and_utc()
+    }
+
     /// The time in the range that is covered; merged. The work goes with the days of the range.
     pub(super) fn active_within(&self, range: &Interval) -> Vec<Interval> {
         let first = range.from.date_naive() - TimeDelta::days(MARGIN_DAYS) - self.duration;

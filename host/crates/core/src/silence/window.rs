@@ -18,6 +18,8 @@ pub const MAX_ONCE_DAYS: i64 = 366;
 pub const HORIZON_DAYS: i64 = 28 * 365 + 7;
 /// How far several windows together are looked into for their next change, in days.
 pub const UNION_HORIZON_DAYS: i64 = 366;
+/// How far one is looked into at first, in days: most change soon.
+const FIRST_LOOK_DAYS: i64 = 7;
 
 /// A window as people write it and as it is stored.
 ///
@@ -110,6 +112,32 @@ impl Window {
         })
     }
 
+    /// The next intervals that end after `after`, at most `most`, in order; of one that has begun,
+    /// what is left of it. One whose end is too far away to be seen is not among them.
+    ///
+    /// Looks [`HORIZON_DAYS`] ahead for the first, and a year for the others.
+    pub fn coming(&self, after: DateTime<Utc>, most: usize) -> Vec<Interval> {
+        let mut days = FIRST_LOOK_DAYS;
+        loop {
+            let end = days_after(after, days);
+            let mut active = self.active_within(after, end);
+            let is_found = days >= UNION_HORIZON_DAYS && !active.is_empty();
+            active.pop_if(|last| last.until == end);
+            if is_found || active.len() >= most || days == HORIZON_DAYS {
+                active.truncate(most);
+                return active;
+            }
+            days = HORIZON_DAYS.min(days * 8);
+        }
+    }
+
+    /// From then on it is never active: no earlier than its last end, and a few days later at most
+    /// where that takes long to find.
+    pub fn ends_at(&self) -> DateTime<Utc> {
+        let end = self.recurrence.as_ref().map(Recurrence::ends_by);
+        end.map_or(self.bounds.until, |end| self.bounds.until.min(end))
+    }
+
     /// The active time within the range, in order; no two intervals overlap or touch.
     ///
     /// Looks no further than [`HORIZON_DAYS`] after `from`, and takes work in proportion to the
@@ -169,12 +197,10 @@ fn next_change(
     horizon_days: i64,
     active_within: impl Fn(DateTime<Utc>, DateTime<Utc>) -> Vec<Interval>,
 ) -> Option<(DateTime<Utc>, bool)> {
-    let mut days = 7;
+    let mut days = FIRST_LOOK_DAYS;
     loop {
         days = horizon_days.min(days);
-        let end = after
-            .checked_add_signed(TimeDelta::days(days))
-            .unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let end = days_after(after, days);
         let active = active_within(after, end);
         let change = match active.first() {
             Some(first) if first.from > after => Some((first.from, true)),
@@ -186,6 +212,12 @@ fn next_change(
         }
         days *= 8;
     }
+}
+
+fn days_after(after: DateTime<Utc>, days: i64) -> DateTime<Utc> {
+    after
+        .checked_add_signed(TimeDelta::days(days))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 fn read_recurrence(text: &WindowText, errors: &mut Vec<ScriptError>) -> Option<Recurrence> {

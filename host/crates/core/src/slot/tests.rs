@@ -156,3 +156,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_recheck_comes_where_the_schedule_does_not_come_as_soon() {
+    let last = at("2026-11-24T12:00:00Z");
+    let now = at("2026-11-24T12:00:02.5Z");
+    let soon = at("2026-11-24T12:00:07.5Z");
+    let later = soon + TimeDelta::microseconds(1);
+    assert_eq!(recheck_at(last, Some(later), now), Some(soon));
+    assert_eq!(recheck_at(last, Some(soon), now), None);
+    assert_eq!(recheck_at(last, Some(now), now), None, "it is late already");
+    assert_eq!(recheck_at(last, None, now), None);
+    // The clock was set back.
+    let early = at("2026-11-24T11:30:00Z");
+    let soon = at("2026-11-24T12:00:05Z");
+    assert_eq!(recheck_at(last, Some(later), early), Some(soon));
+}

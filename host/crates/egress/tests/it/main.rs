@@ -6,5 +6,6 @@ mod corpus;
 mod live;
 mod net;
 mod properties;
+mod reach;
 mod rows;
 mod server;

@@ -19,6 +19,7 @@ fn held() -> HeldSlot {
         script_name: "a script".to_owned(),
         version_id: ScriptVersionId::from_uuid(Uuid::from_u128(3)),
         scheduled_at: at(0),
+        is_recheck: false,
         lease_token: 7,
         parameters: Map::new(),
         env_vars: Some(Environment::default()),

@@ -5,21 +5,23 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
-use serde_json::Map;
+use serde_json::{Map, json};
 use tokio::time::timeout;
 use vedette_core::{
-    Clock, ExecutionId, ManualClock, MissedReason, OrgId, Outcome, Program, ProjectId, ScriptId,
-    ScriptVersionId, SessionId, SourceLanguage, Status, UserId,
+    AlertRuleId, Clock, ExecutionId, ManualClock, MissedReason, OrgId, Outcome, Program, ProjectId,
+    ScriptId, ScriptVersionId, SessionId, SourceLanguage, Status, SystemClock, UserId,
+    alert::{Severity, follow_up::FollowUp, rule::RuleDefinition},
 };
 use vedette_store::{
-    ClaimRequest, FinishedSlot, ManualExecution, NewScript, NewSession, NewUser, PageRequest,
-    ScriptChange, Store, both_databases,
+    ClaimRequest, FinishedSlot, ManualExecution, NewAlertRule, NewScript, NewSession, NewUser,
+    PageRequest, RuleContent, ScriptChange, Store, both_databases,
 };
 
 use super::*;
 use crate::{
     config::SchedulerConfig,
     runner::{RunRequest, Runner},
+    self_health::{References, SelfHealth},
 };
 
 both_databases!(
@@ -29,6 +31,7 @@ both_databases!(
     a_deleted_script_goes_with_its_last_execution,
     sessions_that_are_over_are_deleted,
     organizations_that_are_over_are_deleted,
+    silence_says_nothing_without_a_network,
     the_household_starts_and_ends,
 );
 
@@ -53,6 +56,14 @@ struct House {
 impl House {
     /// With a script of every second, made on a day long ago that is still today here.
     async fn new(store: Store, retention: Option<Duration>) -> Self {
+        let config = SchedulerConfig {
+            retention,
+            ..SchedulerConfig::default()
+        };
+        Self::with(store, config).await
+    }
+
+    async fn with(store: Store, config: SchedulerConfig) -> Self {
         let long_ago = DateTime::from_timestamp(1_700_000_000, 0).expect("in range");
         let clock = Arc::new(ManualClock::at(long_ago));
         let user = NewUser {
@@ -72,6 +83,8 @@ impl House {
             project_id: project,
             name: "check".to_owned(),
             template_id: None,
+            parent_id: None,
+            tags: Vec::new(),
             is_enabled: true,
             cron_expression: None,
             interval_seconds: Some(1),
@@ -94,10 +107,6 @@ impl House {
             content,
         };
         let script = store.create_script(new).await.unwrap();
-        let config = SchedulerConfig {
-            retention,
-            ..SchedulerConfig::default()
-        };
         let (shared, _) = Shared::new(store, Arc::new(Nobody), clock.clone(), config);
         Self {
             shared,
@@ -131,6 +140,7 @@ impl House {
             org_id: slot.org_id,
             version_id: slot.version_id,
             scheduled_at: slot.scheduled_at,
+            is_recheck: slot.is_recheck,
             lease_token: slot.lease_token,
             executed_at: self.clock.now(),
             outcome: Outcome::missed("missed"),
@@ -295,6 +305,57 @@ async fn organizations_that_are_over_are_deleted(store: Store) {
         0,
         "it may be repeated"
     );
+}
+
+/// References that are gone.
+struct Gone;
+
+#[async_trait]
+impl References for Gone {
+    async fn is_any_reachable(&self) -> bool {
+        false
+    }
+}
+
+async fn silence_says_nothing_without_a_network(store: Store) {
+    let config = SchedulerConfig {
+        self_health: SelfHealth::new(Box::new(Gone), None, Arc::new(SystemClock)),
+        ..SchedulerConfig::default()
+    };
+    let house = House::with(store, config).await;
+    let definition = json!({ "type": "no_data", "intervals": 1 });
+    let rule = NewAlertRule {
+        id: AlertRuleId::generate(&*house.clock),
+        org_id: house.org,
+        script_id: house.script,
+        content: RuleContent {
+            name: "silent".to_owned(),
+            definition: RuleDefinition::read(&definition).unwrap(),
+            severity: Severity::Warning,
+            is_enabled: true,
+            follow_up: FollowUp::default(),
+        },
+        created_by: house.user,
+        created_at: house.clock.now(),
+    };
+    house.shared.store.create_alert_rule(rule).await.unwrap();
+    // The node is there long enough, and the script silent for too long, in the years until today.
+    house.clock.advance(SystemClock.now() - house.clock.now());
+    let self_health = house.shared.config.self_health.clone();
+    let looking = timeout(Duration::from_secs(20), async {
+        while self_health.silent_at().is_none() {
+            tokio::task::yield_now().await;
+        }
+    });
+    tokio::select! {
+        () = self_health.watch() => unreachable!("it does not end"),
+        seen = looking => seen.expect("a look"),
+    }
+    assert_eq!(house.work(Work::TickAlerts).await, 0);
+    house.clock.advance(TICKS_AFTER - TimeDelta::seconds(1));
+    assert_eq!(house.work(Work::TickAlerts).await, 0, "runs go on first");
+    house.clock.advance(TimeDelta::seconds(21));
+    assert_eq!(house.work(Work::TickAlerts).await, 1);
 }
 
 async fn the_household_starts_and_ends(store: Store) {

@@ -15,7 +15,8 @@ use vedette_core::{ExecutionId, Outcome, ScriptId, Status, Verdict};
 use vedette_scheduler::{RunRequest, Runner};
 
 /// The script's name decides: `ok` succeeds at once, `gated` when the gate opens, `panics` does,
-/// `never` does not end, `loops` neither before its time limit, `nul` says what PostgreSQL cannot store.
+/// `never` does not end, `loops` neither before its time limit, `nul` says what PostgreSQL cannot store, `fails once`
+/// fails at first.
 #[derive(Debug)]
 pub(crate) struct Witness {
     runs: Mutex<HashMap<ScriptId, Vec<ExecutionId>>>,
@@ -107,6 +108,12 @@ impl Runner for Witness {
                 };
             }
             _ => tokio::task::yield_now().await,
+        }
+        if request.script_name == "fails once" && self.runs_of(request.script_id).len() == 1 {
+            return Outcome {
+                status: Status::Failure,
+                ..success(None)
+            };
         }
         let mut outcome = success(request.parameters.get("echo").cloned());
         if request.script_name == "nul" {

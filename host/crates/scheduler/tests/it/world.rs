@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) org: OrgId,
     project: ProjectId,
-    user: UserId,
+    pub(crate) user: UserId,
 }
 
 impl World {
@@ -127,6 +127,8 @@ impl World {
             project_id: self.project,
             name: name.to_owned(),
             template_id: None,
+            parent_id: None,
+            tags: Vec::new(),
             is_enabled: true,
             cron_expression: None,
             interval_seconds: Some(1),

@@ -1,6 +1,6 @@
 //! What an execution, or time, does to the rules and the incident of a script. Pure.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use vedette_core::{
     AlertHistoryId, AlertRuleId, Clock, ExecutionId, IncidentEventId, IncidentId, OrgId, Outcome,
@@ -8,7 +8,7 @@ use vedette_core::{
     alert::{
         Severity,
         follow_up::FollowUps,
-        incident::{Event, IncidentState, Notice, Resolution},
+        incident::{Event, IncidentState, Notice, Parent, Resolution},
         machine::{self, Change, Signal, Step, Transition},
         observation::Observation,
         rule::RuleDefinition,
@@ -19,8 +19,10 @@ use vedette_core::{
 use super::{
     AlertTransition, IncidentEventKind,
     follow_ups::FollowUpRow,
+    look::{next_look, next_look_if_held},
     notices::{Down, NoticeRow, Tell, message_of_time},
 };
+use crate::maintenance::Mutes;
 
 /// Requests that evidence keeps, the last ones.
 const EVIDENCE_REQUESTS: usize = 10;
@@ -35,11 +37,17 @@ pub(crate) struct ScriptAlerts {
     /// Those that are enabled.
     pub(crate) rules: Vec<RuleInUse>,
     pub(crate) incident: IncidentState,
+    /// When the last incident was over.
+    pub(crate) quiet_since: Option<DateTime<Utc>>,
+    /// How the script is doing that this one depends on.
+    pub(crate) parent: Parent,
     pub(crate) open: Option<OpenIncident>,
     /// An incident that goes on, and whose state is lost: it ends with the next turn, and the rules begin anew.
     pub(crate) orphan: Option<OpenIncident>,
     /// What was told again of the incident that goes on.
     pub(crate) follow_ups: FollowUps,
+    /// What keeps notifications back.
+    pub(crate) mutes: Mutes,
 }
 
 #[derive(Debug)]
@@ -94,7 +102,7 @@ pub(crate) fn evidence_of(execution: ExecutionId, outcome: &Outcome) -> Value {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) states: Vec<StateRow>,
-    pub(crate) incident_states: Vec<(ScriptId, OrgId, String)>,
+    pub(crate) incident_states: Vec<IncidentStateRow>,
     pub(crate) opened: Vec<OpenedRow>,
     pub(crate) touched: Vec<TouchedRow>,
     pub(crate) follow_ups: Vec<FollowUpRow>,
@@ -102,6 +110,8 @@ pub(crate) struct Changes {
     pub(crate) history: Vec<HistoryRow>,
     /// Who is to be told, in the order in which it happened.
     pub(crate) notices: Vec<NoticeRow>,
+    /// Who is to run again soon: a rule asks for it.
+    pub(crate) rechecks: Vec<ScriptId>,
 }
 
 impl Changes {
@@ -120,6 +130,14 @@ impl Changes {
         }
         self
     }
+}
+
+#[derive(Debug)]
+pub(crate) struct IncidentStateRow {
+    pub(crate) script: ScriptId,
+    pub(crate) org: OrgId,
+    pub(crate) state: String,
+    pub(crate) quiet_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -203,22 +221,6 @@ impl<'a> Cause<'a> {
     }
 }
 
-/// How far ahead it is said when time may change a rule: further than certificates are looked at.
-const LOOK_AHEAD: TimeDelta = TimeDelta::days(400);
-
-/// When time alone may change a rule, or when to look for that again.
-pub(crate) fn next_look(
-    rule: &RuleDefinition,
-    state: &RuleState,
-    schedule: &Schedule,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let until = now.checked_add_signed(LOOK_AHEAD)?;
-    let is_about_silence = matches!(rule, RuleDefinition::NoData { .. });
-    let tick = machine::next_tick(rule, state, schedule, now, until);
-    tick.or_else(|| is_about_silence.then_some(until))
-}
-
 impl ScriptAlerts {
     /// Takes up an execution.
     pub(crate) fn observe(&mut self, cause: Cause<'_>, executed: &Executed, changes: &mut Changes) {
@@ -246,13 +248,23 @@ impl ScriptAlerts {
                 rule.state = RuleState::new(now);
             }
             rule.state.await_from(now);
-            let schedule = self.schedule.as_ref();
-            changes.states.push(StateRow {
-                rule: rule.id,
-                state: rule.state.to_json(),
-                next_tick_at: schedule
-                    .and_then(|schedule| next_look(&rule.definition, &rule.state, schedule, now)),
-            });
+        }
+        let rows = self.rules.iter().map(|rule| self.state_row(rule, now));
+        changes.states.extend(rows);
+    }
+
+    fn state_row(&self, rule: &RuleInUse, now: DateTime<Utc>) -> StateRow {
+        let next_look = if self.incident.held().contains(&rule.id) {
+            next_look_if_held
+        } else {
+            next_look
+        };
+        let schedule = self.schedule.as_ref();
+        StateRow {
+            rule: rule.id,
+            state: rule.state.to_json(),
+            next_tick_at: schedule
+                .and_then(|schedule| next_look(&rule.definition, &rule.state, schedule, now)),
         }
     }
 
@@ -264,8 +276,12 @@ impl ScriptAlerts {
         turn: impl Fn(&RuleDefinition, RuleState, Option<&Schedule>) -> Option<Step>,
     ) {
         self.end_orphan(cause, changes);
+        if let Some(event) = self.incident.event_of_parent(self.parent, cause.now) {
+            self.apply(event, cause, changes);
+        }
         let mut events = Vec::new();
         let mut transitions = Vec::new();
+        let mut turned = Vec::new();
         for (index, rule) in self.rules.iter_mut().enumerate() {
             let schedule = self.schedule.as_ref();
             let Some(step) = turn(&rule.definition, rule.state.clone(), schedule) else {
@@ -274,24 +290,23 @@ impl ScriptAlerts {
             let at = cause
                 .executed
                 .map_or(cause.now, |executed| executed.observation.at);
+            let is_muted = self.mutes.is_muted(at, rule.severity, &rule.definition);
             match step.transition {
                 Some(transition) => {
-                    events.push(event_of(rule.id, transition));
+                    events.push(event_of(rule.id, transition, is_muted));
                     transitions.push((index, transition));
                 }
                 None if step.state.is_firing() && step.signal == Some(Signal::Breach) => {
-                    events.push(Event::RuleStillFiring { rule: rule.id, at });
+                    let rule = rule.id;
+                    events.push(Event::RuleStillFiring { rule, at, is_muted });
                 }
                 None => {}
             }
+            if step.wants_recheck {
+                changes.rechecks.push(self.script);
+            }
             rule.state = step.state;
-            changes.states.push(StateRow {
-                rule: rule.id,
-                state: rule.state.to_json(),
-                next_tick_at: schedule.and_then(|schedule| {
-                    next_look(&rule.definition, &rule.state, schedule, cause.now)
-                }),
-            });
+            turned.push(index);
         }
         // What fires goes before what recovers: an incident that passes from one rule to another is one.
         events.sort_by_key(|event| matches!(event, Event::RuleRecovered { .. }));
@@ -299,6 +314,9 @@ impl ScriptAlerts {
         for event in events {
             self.apply(event, cause, changes);
         }
+        let turned = turned.iter().map(|index| &self.rules[*index]);
+        let rows = turned.map(|rule| self.state_row(rule, cause.now));
+        changes.states.extend(rows);
         let incident = self.open.or(before).map(|open| open.id);
         for (index, transition) in transitions {
             let rule = &self.rules[index];
@@ -335,13 +353,25 @@ impl ScriptAlerts {
 
     /// Takes an event to the incident.
     pub(crate) fn apply(&mut self, event: Event, cause: Cause<'_>, changes: &mut Changes) {
+        let was_down = self.incident.is_down();
         let (after, notice) = std::mem::take(&mut self.incident).apply(event);
         self.incident = after;
+        if self.incident.is_down() {
+            self.quiet_since = None;
+        } else if was_down {
+            // Of those that depend on this one, what was due until now proves nothing: when the target came up
+            // before now is not known so exactly.
+            self.quiet_since = Some(cause.now);
+        }
         changes
             .incident_states
-            .retain(|(script, ..)| *script != self.script);
-        let state = self.incident.to_json();
-        changes.incident_states.push((self.script, self.org, state));
+            .retain(|row| row.script != self.script);
+        changes.incident_states.push(IncidentStateRow {
+            script: self.script,
+            org: self.org,
+            state: self.incident.to_json(),
+            quiet_since: self.quiet_since,
+        });
         let at = match event {
             Event::RuleFired { at, .. } | Event::RuleStillFiring { at, .. } => at,
             _ => cause.now,
@@ -351,7 +381,7 @@ impl ScriptAlerts {
         }
         let Some(open) = self.open else { return };
         let kind = match (event, notice) {
-            (_, Some(Notice::Up(_) | Notice::Acknowledged)) => None,
+            (_, Some(Notice::Down | Notice::Up(_) | Notice::Acknowledged)) => None,
             (Event::RuleFired { .. }, _) => Some(IncidentEventKind::RuleFired),
             (Event::RuleRecovered { .. }, _) => Some(IncidentEventKind::RuleRecovered),
             (Event::Comment, _) => Some(IncidentEventKind::Comment),
@@ -379,16 +409,9 @@ impl ScriptAlerts {
             }
             Some(Notice::Update) => {
                 self.raise(open, at, changes);
-                if let Event::RuleFired { rule, .. } = event {
-                    self.tell_down(&[rule], rule, at, cause, changes);
-                }
+                self.tell_down(rule_of(event), at, cause, changes);
             }
-            Some(Notice::Down) => {
-                let rules: Vec<_> = self.incident.causes().iter().copied().collect();
-                if let Some(rule) = rule_of(event) {
-                    self.tell_down(&rules, rule, at, cause, changes);
-                }
-            }
+            Some(Notice::Down) => self.tell_down(rule_of(event), at, cause, changes),
             None => {}
         }
         debug_assert_eq!(self.open.is_some(), self.incident.is_told());
@@ -412,25 +435,30 @@ impl ScriptAlerts {
         self.open = Some(open);
         let kind = IncidentEventKind::Opened;
         self.event(open.id, kind, None, at, cause, changes);
+        // Those that are held fire too. That they are told of later is no entry of its own.
+        let kind = IncidentEventKind::RuleFired;
+        for rule in self.incident.causes() {
+            self.event(open.id, kind, Some(*rule), at, cause, changes);
+        }
     }
 
-    /// Tells the channels of `rules` that the incident goes on, because of `rule`. Rules that fire together tell
-    /// it once, by the name of the worst.
+    /// Tells the channels of a rule that the incident goes on. Rules that fire together tell it once, by the name
+    /// of the worst.
     fn tell_down(
         &mut self,
-        rules: &[AlertRuleId],
-        rule: AlertRuleId,
+        rule: Option<AlertRuleId>,
         at: DateTime<Utc>,
         cause: Cause<'_>,
         changes: &mut Changes,
     ) {
-        let Some(open) = self.open else { return };
-        for rule in rules {
-            self.follow_ups.fire(*rule, at);
-        }
+        // A comment goes to nobody.
+        let (Some(open), Some(rule)) = (self.open, rule) else {
+            return;
+        };
+        self.follow_ups.fire(rule, at);
         // The next tick knows what the rules ask for.
         self.look_at(open, Some(cause.now), changes);
-        let told = self.down(open, rule, rules);
+        let told = self.down(open, rule);
         let execution = cause.executed.map(|executed| executed.id);
         let together = changes.notices.iter_mut().rev().find_map(|notice| {
             let is_same = notice.incident == open.id && notice.execution == execution;
@@ -440,7 +468,7 @@ impl ScriptAlerts {
             }
         });
         if let Some(down) = together {
-            down.rules.extend(rules);
+            down.rules.push(rule);
             if open.severity > down.severity {
                 (down.severity, down.rule) = (open.severity, told.rule);
             }
@@ -449,15 +477,10 @@ impl ScriptAlerts {
         self.tell(open.id, at, Tell::Down(told), cause, changes);
     }
 
-    pub(super) fn down(
-        &self,
-        open: OpenIncident,
-        rule: AlertRuleId,
-        rules: &[AlertRuleId],
-    ) -> Down {
+    pub(super) fn down(&self, open: OpenIncident, rule: AlertRuleId) -> Down {
         let known = self.rules.iter().find(|known| known.id == rule);
         Down {
-            rules: rules.to_vec(),
+            rules: vec![rule],
             rule: known.map(|known| known.name.clone()),
             severity: open.severity,
             started_at: open.since,
@@ -486,11 +509,10 @@ impl ScriptAlerts {
         });
     }
 
-    /// The highest of the rules that fire.
+    /// The highest of the rules that fire and that people were told of.
     fn severity(&self) -> Severity {
-        let causes = self.incident.causes();
-        let rules = self.rules.iter().filter(|rule| causes.contains(&rule.id));
-        rules
+        let told = self.incident.told();
+        told.filter_map(|id| self.rules.iter().find(|rule| rule.id == id))
             .map(|rule| rule.severity)
             .max()
             .unwrap_or(Severity::Warning)
@@ -537,11 +559,12 @@ impl ScriptAlerts {
     }
 }
 
-const fn event_of(rule: AlertRuleId, transition: Transition) -> Event {
+const fn event_of(rule: AlertRuleId, transition: Transition, is_muted: bool) -> Event {
     match transition.change {
         Change::Fired => Event::RuleFired {
             rule,
             at: transition.at,
+            is_muted,
         },
         Change::Recovered => Event::RuleRecovered { rule },
     }

@@ -1,6 +1,6 @@
 //! Who is told when nobody acknowledges an incident: as rules say it, and as time brings it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use uuid::Uuid;
 use vedette_core::{
@@ -16,6 +16,9 @@ use super::{
     evaluate::{Cause, OpenIncident, ScriptAlerts},
     notices::{Escalated, NoticeRow, Tell},
 };
+
+/// When to look again at what is due of a rule that is muted.
+const IF_MUTED: TimeDelta = TimeDelta::minutes(1);
 
 pub(crate) const STEPS_OF_RULE: &str = "SELECT rule_id, after_minutes, channel_id FROM alert_rule_escalations \
     WHERE rule_id = $1 ORDER BY after_minutes, channel_id";
@@ -51,13 +54,17 @@ impl ScriptAlerts {
     /// Tells again what is due of an incident that nobody sees to.
     pub(crate) fn follow_up(&mut self, asked: &[Asked], cause: Cause<'_>, changes: &mut Changes) {
         let Some(open) = self.open else { return };
-        let asked = asked.iter().filter(|asked| self.is_told_of(asked.rule));
+        let told = asked.iter().filter(|asked| self.is_told_of(asked.rule));
+        let told: Vec<Asked> = told.cloned().collect();
+        let asked = told
+            .iter()
+            .filter(|asked| !self.is_muted(asked.rule, cause.now));
         let asked: Vec<Asked> = asked.cloned().collect();
         let due = self.follow_ups.take_due(&asked, cause.now);
         if let Some((rule, _)) = due.steps.first() {
             let escalated = Escalated {
                 steps: due.steps.clone(),
-                down: self.down(open, *rule, &[*rule]),
+                down: self.down(open, *rule),
             };
             self.tell(
                 open.id,
@@ -74,12 +81,22 @@ impl ScriptAlerts {
             let rules = rules.map(|asked| asked.rule).collect();
             self.tell(open.id, cause.now, Tell::Reminder(rules), cause, changes);
         }
-        self.look_at(open, self.follow_ups.next(&asked), changes);
+        let next = self.follow_ups.next(&told);
+        let next = next.map(|at| {
+            let is_muted = at <= cause.now;
+            if is_muted { cause.now + IF_MUTED } else { at }
+        });
+        self.look_at(open, next, changes);
     }
 
-    /// Whether people are to hear again of a rule that fires.
+    /// Whether people were told of a rule that fires, and wait for somebody to see to it.
     fn is_told_of(&self, rule: AlertRuleId) -> bool {
-        self.incident.stage() == Stage::Open && self.incident.causes().contains(&rule)
+        self.incident.stage() == Stage::Open && self.incident.told().any(|told| told == rule)
+    }
+
+    fn is_muted(&self, rule: AlertRuleId, now: DateTime<Utc>) -> bool {
+        let known = self.rules.iter().find(|known| known.id == rule);
+        known.is_some_and(|known| self.mutes.is_muted(now, known.severity, &known.definition))
     }
 
     /// Keeps what was told of the incident, and when there may be more.

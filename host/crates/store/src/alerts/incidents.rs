@@ -448,6 +448,7 @@ impl Store {
             audit!(self, tx, org, Event::of(action, id));
             read_incident!(&mut *tx, org, id)
         });
+        self.outbox.notify_one();
         Ok(detail.map_or(ChangedIncident::NotFound, |detail| {
             ChangedIncident::Done(Box::new(detail))
         }))

@@ -8,6 +8,7 @@ pub(crate) mod evaluate;
 pub(crate) mod follow_ups;
 mod history;
 pub(crate) mod incidents;
+mod look;
 pub(crate) mod notices;
 mod past;
 mod rules;

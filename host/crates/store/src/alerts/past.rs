@@ -12,14 +12,14 @@ use vedette_core::{
     slot::DEFAULT_LOCATION,
 };
 
-use crate::{Store, StoreError, db::on_db};
+use crate::{Store, StoreError, db::on_db, maintenance::load_mutes};
 
 /// Rows that are read at a time: the requests of each are read with it, and only an end is kept of them.
 const BATCH: u32 = 1_000;
 
 const PAST: &str = "SELECT id, scheduled_at, location, status, error_class, latency_ms, requests \
-    FROM script_executions WHERE org_id = $1 AND script_id = $2 AND location = $3 AND scheduled_at >= $4 \
-    AND scheduled_at < $5 ORDER BY scheduled_at DESC LIMIT $6";
+    FROM script_executions WHERE org_id = $1 AND script_id = $2 AND location = $3 AND NOT is_recheck \
+    AND scheduled_at >= $4 AND scheduled_at < $5 ORDER BY scheduled_at DESC LIMIT $6";
 
 #[cfg(feature = "testing")]
 pub(super) const ALL_SQL: &[&str] = &[PAST];
@@ -68,14 +68,16 @@ impl TryFrom<PastRow> for Observation {
             latency_ms: row.latency_ms.filter(|latency| latency.is_finite()),
             certificate_expires_at: ends.filter_map(|one| one.certificate_expires_at).min(),
             is_recheck: false,
+            is_in_maintenance: false,
             location: row.location,
         })
     }
 }
 
 impl Store {
-    /// What the slots of a script within a time have shown, at most `most` of them, the newest. Runs by hand have
-    /// no slot, and are none of them.
+    /// What the slots of a script within a time have shown, at most `most` of them, the newest. Neither runs
+    /// by hand, which have no slot, nor rechecks, which answered the rules of then, are among them. Whether they were in
+    /// maintenance goes by the windows that there are now.
     pub async fn past_observations(
         &self,
         org: OrgId,
@@ -112,6 +114,14 @@ impl Store {
         }
         let is_cut = observations.len() > most as usize;
         observations.truncate(most as usize);
+        let (orgs, scripts) = (vec![org.as_uuid()], [script]);
+        let muting = on_db!(self, pool => {
+            load_mutes!(pool, orgs, &scripts, &(time.start..=time.end))
+        });
+        let mutes = muting.of(org, script);
+        for observation in &mut observations {
+            observation.is_in_maintenance = mutes.is_in_maintenance(observation.at);
+        }
         Ok(Past {
             observations,
             is_cut,

@@ -18,12 +18,13 @@ use vedette_core::{
 
 use super::{
     AlertRule, Changes, CreatedRule, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
-    evaluate::{Cause, StateRow, next_look},
+    evaluate::{Cause, StateRow},
     follow_ups::{
         STEPS_OF_RULE, STEPS_OF_SCRIPT, StepRow, find_missing_channel, follow_anew, keep_steps,
         minutes, steps_of,
     },
     load_alerts,
+    look::{next_look, next_look_if_held},
     write::{corrupt_alert, push_states},
     write_alerts,
 };
@@ -189,6 +190,11 @@ macro_rules! read_rule {
 macro_rules! keep_state {
     ($D:ident, $tx:ident, $id:expr, $definition:expr, $state:expr, $schedule:expr, $now:expr) => {{
         let schedule: Option<Schedule> = $schedule;
+        let next_look = if $state.is_firing() {
+            next_look_if_held
+        } else {
+            next_look
+        };
         let next_tick_at =
             schedule.and_then(|schedule| next_look($definition, &$state, &schedule, $now));
         let row = StateRow {

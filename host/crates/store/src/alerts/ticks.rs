@@ -77,6 +77,7 @@ impl Store {
             }
             write_alerts!(D, tx, changes);
         });
+        self.outbox.notify_one();
         Ok(due.len() as u64)
     }
 }

@@ -7,17 +7,21 @@ use uuid::Uuid;
 use vedette_core::{
     AlertRuleId, IncidentId, OrgId, ScriptId,
     alert::{
-        Severity, follow_up::FollowUps, incident::IncidentState, rule::RuleDefinition,
+        Severity,
+        follow_up::FollowUps,
+        incident::{IncidentState, Parent},
+        rule::RuleDefinition,
         state::RuleState,
     },
     slot::DEFAULT_LOCATION,
 };
 
 use super::evaluate::{OpenIncident, RuleInUse, ScriptAlerts, StateRow};
-use crate::{StoreError, slots::read_schedule};
+use crate::{StoreError, maintenance::mutes::Muting, slots::read_schedule};
 
-pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state) \
-    VALUES ($1, $2, $3) ON CONFLICT (script_id) DO UPDATE SET state = excluded.state";
+pub(crate) const SET_INCIDENT_STATE: &str = "INSERT INTO incident_states (script_id, org_id, state, \
+    quiet_since) VALUES ($1, $2, $3, $4) ON CONFLICT (script_id) DO UPDATE SET state = excluded.state, \
+    quiet_since = excluded.quiet_since";
 pub(crate) const INSERT_INCIDENT: &str = "INSERT INTO incidents (id, org_id, script_id, severity, opened_at, \
     evidence) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(crate) const RAISE_INCIDENT: &str =
@@ -62,7 +66,7 @@ pub(super) const ALL_SQL: &[&str] = &[
 #[derive(FromRow)]
 pub(crate) struct RuleRow {
     id: Uuid,
-    org_id: Uuid,
+    pub(crate) org_id: Uuid,
     pub(crate) script_id: Uuid,
     name: String,
     severity: String,
@@ -72,19 +76,37 @@ pub(crate) struct RuleRow {
     cron_expression: Option<String>,
     interval_seconds: Option<i64>,
     timezone: String,
+    parent_state: Option<String>,
+    parent_quiet_since: Option<DateTime<Utc>>,
+}
+
+impl RuleRow {
+    /// How the script is doing that this one's depends on.
+    fn parent(&self) -> Parent {
+        let state = self.parent_state.as_deref();
+        // One that does not read begins anew with the parent's next execution.
+        match state.and_then(|text| IncidentState::from_json(text).ok()) {
+            Some(state) if state.is_down() => Parent::Down,
+            _ => Parent::Up {
+                since: self.parent_quiet_since,
+            },
+        }
+    }
 }
 
 #[derive(FromRow)]
 pub(crate) struct IncidentRow {
     script_id: Uuid,
     state: String,
+    quiet_since: Option<DateTime<Utc>>,
     incident_id: Option<Uuid>,
     severity: Option<String>,
     opened_at: Option<DateTime<Utc>>,
     follow_ups: Option<String>,
 }
 
-/// Asks for the enabled rules of scripts.
+/// Asks for the enabled rules of scripts, and how their parents are doing: one that is deleted or paused, or has no
+/// rules, has no incident.
 pub(crate) fn push_rules<D>(query: &mut QueryBuilder<D>, scripts: &[ScriptId])
 where
     D: Database,
@@ -94,8 +116,10 @@ where
     query.push(
         "SELECT rules.id, rules.org_id, rules.script_id, rules.name, rules.severity, rules.rule_definition, \
          states.state, scripts.is_enabled AS script_is_enabled, scripts.cron_expression, \
-         scripts.interval_seconds, scripts.timezone FROM alert_rules AS rules \
+         scripts.interval_seconds, scripts.timezone, parents.state AS parent_state, \
+         parents.quiet_since AS parent_quiet_since FROM alert_rules AS rules \
          JOIN scripts ON scripts.id = rules.script_id AND NOT scripts.is_deleted \
+         LEFT JOIN incident_states AS parents ON parents.script_id = scripts.parent_id \
          LEFT JOIN alert_rule_states AS states ON states.rule_id = rules.id AND states.location = ",
     );
     query.push_bind(DEFAULT_LOCATION);
@@ -111,7 +135,7 @@ where
     Uuid: for<'q> Encode<'q, D> + Type<D>,
 {
     query.push(
-        "SELECT states.script_id, states.state, incidents.id AS incident_id, incidents.severity, \
+        "SELECT states.script_id, states.state, states.quiet_since, incidents.id AS incident_id, incidents.severity, \
          incidents.opened_at, incidents.follow_ups \
          FROM incident_states AS states LEFT JOIN incidents ON incidents.script_id = states.script_id \
          AND incidents.resolved_at IS NULL WHERE states.script_id IN (",
@@ -138,6 +162,7 @@ pub(crate) fn gather(
     scripts: &[ScriptId],
     rules: Vec<RuleRow>,
     incidents: Vec<IncidentRow>,
+    muting: &Muting,
     now: DateTime<Utc>,
 ) -> Vec<ScriptAlerts> {
     let mut all: Vec<ScriptAlerts> = scripts
@@ -148,9 +173,12 @@ pub(crate) fn gather(
             schedule: None,
             rules: Vec::new(),
             incident: IncidentState::default(),
+            quiet_since: None,
+            parent: Parent::Up { since: None },
             open: None,
             orphan: None,
             follow_ups: FollowUps::default(),
+            mutes: muting.of(org(*script), *script),
         })
         .collect();
     for row in incidents {
@@ -158,6 +186,7 @@ pub(crate) fn gather(
         let Some(alerts) = all.iter_mut().find(|alerts| alerts.script == script) else {
             continue;
         };
+        alerts.quiet_since = row.quiet_since;
         match IncidentState::from_json(&row.state) {
             Ok(state) => alerts.incident = state,
             Err(error) => complain(&row.script_id, &error),
@@ -192,6 +221,7 @@ pub(crate) fn gather(
             continue;
         };
         alerts.org = OrgId::from_uuid(row.org_id);
+        alerts.parent = row.parent();
         let definition = match RuleDefinition::read(&row.rule_definition.0) {
             Ok(definition) => definition,
             Err(error) => {
@@ -262,9 +292,12 @@ pub(crate) fn corrupt_alert(id: &Uuid, error: &dyn std::fmt::Display) -> StoreEr
     StoreError::corrupt("alert_rules", id, &error.to_string())
 }
 
-/// The alerting of scripts that are locked. `$org` gives the organization of one.
+/// The alerting of scripts that are locked. `$org` gives the organization of one, `$times` those that are judged.
 macro_rules! load_alerts {
-    ($D:ident, $tx:ident, $org:expr, $scripts:expr, $now:expr) => {{
+    ($D:ident, $tx:ident, $org:expr, $scripts:expr, $now:expr) => {
+        $crate::alerts::load_alerts!($D, $tx, $org, $scripts, $now, &($now..=$now))
+    };
+    ($D:ident, $tx:ident, $org:expr, $scripts:expr, $now:expr, $times:expr) => {{
         let mut rules = sqlx::QueryBuilder::<$D>::new("");
         $crate::alerts::write::push_rules(&mut rules, $scripts);
         let rules: Vec<$crate::alerts::write::RuleRow> = rules
@@ -279,7 +312,12 @@ macro_rules! load_alerts {
             .persistent(false)
             .fetch_all(&mut *$tx)
             .await?;
-        $crate::alerts::write::gather($org, $scripts, rules, incidents, $now)
+        // Where there is no rule, there is nothing to be muted.
+        let mut orgs: Vec<_> = rules.iter().map(|rule| rule.org_id).collect();
+        orgs.sort_unstable();
+        orgs.dedup();
+        let muting = $crate::maintenance::load_mutes!(&mut *$tx, orgs, $scripts, $times);
+        $crate::alerts::write::gather($org, $scripts, rules, incidents, &muting, $now)
     }};
 }
 
@@ -293,11 +331,12 @@ macro_rules! write_alerts {
             write::push_states(&mut insert, states);
             insert.build().persistent(false).execute(&mut *$tx).await?;
         }
-        for (script, org, state) in &changes.incident_states {
+        for row in &changes.incident_states {
             sqlx::query(write::SET_INCIDENT_STATE)
-                .bind(script.as_uuid())
-                .bind(org.as_uuid())
-                .bind(state)
+                .bind(row.script.as_uuid())
+                .bind(row.org.as_uuid())
+                .bind(&row.state)
+                .bind(row.quiet_since)
                 .execute(&mut *$tx)
                 .await?;
         }
@@ -379,20 +418,31 @@ macro_rules! write_alerts {
     }};
 }
 
-/// Takes executions, at most one of each script, to the rules of their scripts, which are locked.
+/// Takes executions, at most one of each script, to the rules of their scripts, which are locked. Gives the scripts
+/// that are to run again soon.
 macro_rules! judge_executions {
     ($D:ident, $tx:ident, $org:expr, $executed:expr, $now:expr, $clock:expr) => {{
         use $crate::alerts::evaluate::{Cause, Changes};
-        let executed: Vec<$crate::alerts::Executed> = $executed;
+        let mut executed: Vec<$crate::alerts::Executed> = $executed;
         let scripts: Vec<_> = executed.iter().map(|executed| executed.script).collect();
+        let mut rechecks = Vec::new();
         if !scripts.is_empty() {
-            let mut alerts = $crate::alerts::load_alerts!($D, $tx, $org, &scripts, $now);
+            let slots = executed.iter().map(|executed| executed.observation.at);
+            let (first, last) = slots.fold(($now, $now), |(first, last), at| {
+                (first.min(at), last.max(at))
+            });
+            let mut alerts =
+                $crate::alerts::load_alerts!($D, $tx, $org, &scripts, $now, &(first..=last));
             let mut changes = Changes::default();
-            for (alerts, executed) in alerts.iter_mut().zip(&executed) {
+            for (alerts, executed) in alerts.iter_mut().zip(&mut executed) {
+                let at = executed.observation.at;
+                executed.observation.is_in_maintenance = alerts.mutes.is_in_maintenance(at);
                 alerts.observe(Cause::time($now, $clock), executed, &mut changes);
             }
+            rechecks.append(&mut changes.rechecks);
             $crate::alerts::write_alerts!($D, $tx, changes);
         }
+        rechecks
     }};
 }
 
@@ -406,7 +456,8 @@ macro_rules! pause_alerts {
         let at = $crate::replaced::At($now);
         let mut changes = $crate::alerts::Changes::default();
         for alerts in &mut alerts {
-            if alerts.open.is_some() {
+            // One that is held too: else its rules would be in it for ever.
+            if alerts.incident.is_down() {
                 let event = vedette_core::alert::incident::Event::ScriptPaused;
                 alerts.apply(event, Cause::time($now, &at), &mut changes);
             }

@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 use vedette_core::{OwnQuotas, Permission, PermissionSet, Program, Quota};
 
 use crate::{
-    AlertRule, ApiKey, Channel, ComponentKey, Grant, Invitation, Member, Organization, Project,
-    Role, RoleContent, Script, User, Variable,
+    AlertRule, ApiKey, Channel, ComponentKey, Grant, Invitation, MaintenanceWindow, Member,
+    Organization, Project, Role, RoleContent, Script, StoredSilence, User, Variable,
 };
 
 /// Something of which records show what it was, or is.
@@ -148,6 +148,8 @@ impl Snapshot for Script {
             "name": self.name,
             "project_id": self.project_id,
             "template_id": self.template_id,
+            "parent_script_id": self.parent_id,
+            "tags": self.tags,
             "is_enabled": self.is_enabled,
             "cron_expression": self.cron_expression,
             "interval_seconds": self.interval_seconds,
@@ -197,6 +199,29 @@ impl Snapshot for Channel {
             "config": self.config,
             "is_enabled": self.is_enabled,
             "disabled_reason": self.disabled_reason,
+            "revision": self.revision,
+        })
+    }
+}
+
+impl Snapshot for MaintenanceWindow {
+    fn snapshot(&self) -> Value {
+        json!({
+            "name": self.content.name,
+            "scope": self.content.scope,
+            "window": self.content.definition,
+            "revision": self.revision,
+        })
+    }
+}
+
+impl Snapshot for StoredSilence {
+    fn snapshot(&self) -> Value {
+        json!({
+            "matchers": self.content.matchers,
+            "starts_at": self.content.interval.from,
+            "ends_at": self.content.interval.until,
+            "comment": self.content.comment,
             "revision": self.revision,
         })
     }

@@ -189,7 +189,7 @@ impl Store {
 
     /// Puts a notification into the outbox that is about no incident. `false`: no such channel in this organization.
     pub async fn create_notification(&self, new: &NewNotification) -> Result<bool, StoreError> {
-        Ok(in_tx!(self, tx => {
+        let is_made = in_tx!(self, tx => {
             sqlx::query(INSERT_NOTIFICATION)
                 .bind(new.id.as_uuid())
                 .bind(new.org_id.as_uuid())
@@ -201,7 +201,9 @@ impl Store {
                 .await?
                 .rows_affected()
                 > 0
-        }))
+        });
+        self.outbox.notify_one();
+        Ok(is_made)
     }
 
     /// Deletes up to `limit` notifications from before `cutoff` that are delivered or dead, with their attempts.

@@ -58,7 +58,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Resent, StoreError> {
         let lock = format!("{FIND_FATE}{}", self.db.lock_rows());
-        Ok(in_tx!(self, tx => {
+        let resent = in_tx!(self, tx => {
             let mut id = id.as_uuid();
             let mut status = None;
             // Twice: of what a digest tells, the fate is that of the digest.
@@ -95,6 +95,8 @@ impl Store {
                 .await?
                 .rows_affected();
             Resent::Done(revived)
-        }))
+        });
+        self.outbox.notify_one();
+        Ok(resent)
     }
 }

@@ -446,7 +446,7 @@ async fn an_organization_ends_in_steps(store: Store) {
     assert_eq!(store.sweep_organizations(end).await.unwrap(), 1);
     assert!(store.get_organization(anna.org).await.unwrap().is_none());
     let left = store
-        .list_scripts(boris.org, &Projects::All, PAGE)
+        .list_scripts(boris.org, &Projects::All, None, PAGE)
         .await
         .unwrap();
     assert_eq!(left.items.len(), 1, "the other's stay");
@@ -510,7 +510,7 @@ async fn a_foreign_project_holds_no_script(store: Store) {
     let only = |projects: &[ProjectId]| Projects::Only(projects.to_vec());
     let count = async |projects: Projects| {
         store
-            .list_scripts(anna.org, &projects, PAGE)
+            .list_scripts(anna.org, &projects, None, PAGE)
             .await
             .unwrap()
             .items

@@ -71,6 +71,8 @@ async fn several_nodes_may_migrate_at_once() {
     on_each(async |database| {
         // As new as a database can be.
         let tables = [
+            "silences",
+            "maintenance_windows",
             "delivery_attempts",
             "notifications",
             "alert_rule_escalations",

@@ -16,6 +16,7 @@ mod component_queue;
 mod components;
 mod connect;
 mod deliveries;
+mod dependents;
 mod digests;
 mod executions;
 mod fair_claims;
@@ -23,20 +24,25 @@ mod foreign_hands;
 mod identities;
 mod incidents;
 mod leaving;
+mod maintenance;
+mod mutes;
 mod oidc_logins;
 mod older_schema;
 mod outbox;
+mod parents;
 mod passwords;
 mod past;
 mod profiles;
 mod quotas;
 mod races;
+mod rechecks;
 mod recordings;
 mod reminders;
 mod schema;
 mod scripts;
 mod sealed;
 mod second_factors;
+mod slot_lives;
 mod slots;
 mod user_administration;
 mod variables;
@@ -110,6 +116,8 @@ fn change(owner: &Owner, now: DateTime<Utc>) -> ScriptChange {
         project_id: owner.project,
         name: "check".to_owned(),
         template_id: None,
+        parent_id: None,
+        tags: Vec::new(),
         is_enabled: true,
         cron_expression: Some("*/10 * * * * *".to_owned()),
         interval_seconds: None,
@@ -179,6 +187,7 @@ fn finished(slot: &ClaimedSlot, outcome: Outcome) -> FinishedSlot {
         org_id: slot.org_id,
         version_id: slot.version_id,
         scheduled_at: slot.scheduled_at,
+        is_recheck: slot.is_recheck,
         lease_token: slot.lease_token,
         executed_at: slot.scheduled_at,
         outcome,

@@ -185,7 +185,7 @@ async fn records_edits_and_deletions_do_not_lock_each_other_out(store: Store) {
         task.await.unwrap().expect("no deadlock");
     }
     let left = store
-        .list_scripts(owner.org, &Projects::All, PAGE)
+        .list_scripts(owner.org, &Projects::All, None, PAGE)
         .await
         .unwrap()
         .items;

@@ -5,6 +5,7 @@ use serde_json::json;
 use vedette_core::{
     AlertRuleId, ChannelId, Clock as _,
     alert::follow_up::{EscalationStep, FollowUp},
+    silence::Scope,
 };
 use vedette_store::{
     AfterAttempt, AttemptOutcome, ChannelChange, CreatedRule, DeliveryAttempt, IncidentAction,
@@ -13,6 +14,7 @@ use vedette_store::{
 
 use crate::{
     channels::{as_it_is, channel, update},
+    maintenance::{once, window},
     outbox::{World, content, failure, rule_with},
     owner, start, success,
 };
@@ -30,6 +32,7 @@ both_databases!(
     an_edit_counts_at_once,
     a_rule_that_is_gone_tells_nothing_more,
     many_ticks_at_once_tell_once,
+    a_window_keeps_it_back_until_it_is_over,
 );
 
 fn minutes(count: i64) -> TimeDelta {
@@ -528,4 +531,30 @@ async fn many_ticks_at_once_tell_once(store: Store) {
     }
     assert_eq!(world.events(one).await, ["down", "reminder"]);
     assert_eq!(world.events(boss).await, ["escalated"]);
+}
+
+async fn a_window_keeps_it_back_until_it_is_over(store: Store) {
+    let world = World::new(&store).await;
+    let one = world.told("one").await;
+    let boss = world.channel("boss").await;
+    world
+        .follows_up(FollowUp {
+            remind_after_minutes: Some(10),
+            escalation: vec![step(15, &[boss])],
+        })
+        .await;
+    // It ends 24 minutes and 45 seconds after the failure.
+    window(&store, &world.owner, Scope::Organization, once(300, 1_500)).await;
+    world.run(failure()).await;
+    let from = world.clock.now();
+    world.deliver().await;
+    for _ in 0..35 {
+        world.later(minutes(1)).await;
+    }
+    let expected = [("down", 0), ("reminder", 25), ("reminder", 30)];
+    assert_eq!(world.told_after(one, from).await, told(&expected));
+    assert_eq!(
+        world.told_after(boss, from).await,
+        told(&[("escalated", 25)])
+    );
 }

@@ -36,7 +36,7 @@ async fn a_script_reads_as_it_was_written(store: Store) {
     );
     assert_eq!(
         store
-            .list_scripts(owner.org, &Projects::All, PAGE)
+            .list_scripts(owner.org, &Projects::All, None, PAGE)
             .await
             .unwrap()
             .items,
@@ -57,7 +57,7 @@ async fn another_organization_sees_nothing(store: Store) {
     );
     assert!(
         store
-            .list_scripts(bert.org, &Projects::All, PAGE)
+            .list_scripts(bert.org, &Projects::All, None, PAGE)
             .await
             .unwrap()
             .items
@@ -142,7 +142,7 @@ async fn a_new_language_is_a_new_version(store: Store) {
         let read = store.get_script(owner.org, made.id).await.unwrap();
         assert_eq!(read.as_ref(), Some(&*changed));
         let listed = store
-            .list_scripts(owner.org, &Projects::All, PAGE)
+            .list_scripts(owner.org, &Projects::All, None, PAGE)
             .await
             .unwrap()
             .items;
@@ -229,7 +229,12 @@ async fn pages_follow_each_other(store: Store) {
     let mut cursor = None;
     loop {
         let page = store
-            .list_scripts(owner.org, &Projects::All, PageRequest { limit: 2, cursor })
+            .list_scripts(
+                owner.org,
+                &Projects::All,
+                None,
+                PageRequest { limit: 2, cursor },
+            )
             .await
             .unwrap();
         assert!(page.items.len() <= 2);
@@ -284,14 +289,14 @@ async fn a_cursor_of_others_shows_nothing_of_theirs(store: Store) {
         cursor: None,
     };
     let cursor = store
-        .list_scripts(anna.org, &Projects::All, one)
+        .list_scripts(anna.org, &Projects::All, None, one)
         .await
         .unwrap()
         .next_cursor;
     assert!(cursor.is_some());
     let page = PageRequest { limit: 100, cursor };
     let seen = store
-        .list_scripts(bert.org, &Projects::All, page)
+        .list_scripts(bert.org, &Projects::All, None, page)
         .await
         .unwrap()
         .items;
@@ -407,7 +412,7 @@ async fn a_deleted_script_is_gone_before_its_rows_are(store: Store) {
 
     assert_eq!(store.get_script(owner.org, made.id).await.unwrap(), None);
     let listed = store
-        .list_scripts(owner.org, &Projects::All, PAGE)
+        .list_scripts(owner.org, &Projects::All, None, PAGE)
         .await
         .unwrap()
         .items;

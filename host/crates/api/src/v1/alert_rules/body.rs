@@ -39,10 +39,8 @@ impl AlertRuleBody {
     pub(super) fn check(self) -> Result<RuleContent, Problem> {
         let mut errors: Vec<FieldError> = Vec::new();
         errors.extend(script::check_name(&self.name).err().map(Into::into));
-        let definition = RuleDefinition::read(&self.rule_definition)
-            .map_err(FieldError::from)
-            .and_then(with_rechecks_refused)
-            .map_err(|error| errors.push(error));
+        let definition =
+            RuleDefinition::read(&self.rule_definition).map_err(|error| errors.push(error.into()));
         let severity = match self.severity.as_deref() {
             None => Ok(Severity::Warning),
             Some(text) => text.parse::<Severity>().map_err(|_| {
@@ -63,13 +61,4 @@ impl AlertRuleBody {
             _ => Err(Problem::invalid(errors)),
         }
     }
-}
-
-/// Nothing runs a script again after a failure yet, and no part of a rule is ever ignored.
-fn with_rechecks_refused(definition: RuleDefinition) -> Result<RuleDefinition, FieldError> {
-    if let RuleDefinition::StatusChange { recheck: true, .. } = definition {
-        let detail = "running a script again after a failure is not offered yet; leave it out";
-        return Err(FieldError::new("/rule_definition/recheck", detail));
-    }
-    Ok(definition)
 }

@@ -17,7 +17,7 @@ pub(crate) struct ExecutionSummaryView {
     id: Uuid,
     script_id: Uuid,
     version_id: Uuid,
-    /// `schedule` or `manual`.
+    /// `schedule`, `recheck` (a rule asked for it, to confirm a failure) or `manual`.
     trigger: &'static str,
     /// The slot; null for a manual run.
     scheduled_at: Option<DateTime<Utc>>,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use vedette_core::{
     Permission, ProjectId, Quota, Schedule, ScriptId, ScriptVersionId, TemplateId, script,
 };
-use vedette_store::{Script, ScriptChange, Template};
+use vedette_store::{ParentError, Script, ScriptChange, Template};
 
 use super::program::{Choice, choose};
 use crate::{
@@ -31,6 +31,12 @@ pub(crate) struct ScriptBody {
     name: String,
     /// By default the organization's first project, and for a script that is replaced its own.
     project_id: Option<Uuid>,
+    /// The script that the target depends on: while that one has an incident, nobody is told of this one.
+    parent_script_id: Option<Uuid>,
+    /// At most 20, each of 1 to 50 characters.
+    #[serde(default)]
+    #[schema(example = json!(["shop"]))]
+    tags: Vec<String>,
     /// `script`, the default, or `component`.
     #[schema(pattern = "^(script|component)$", example = "script")]
     kind: Option<String>,
@@ -79,6 +85,7 @@ impl ScriptBody {
             .timeout_seconds
             .unwrap_or(script::DEFAULT_TIMEOUT_SECONDS);
         note(script::check_name(&self.name));
+        note(script::check_tags(&self.tags));
         note(script::check_env_vars(&self.env_vars));
         note(script::check_timeout_seconds(timeout_seconds));
         note(script::check_parameters(&parameters));
@@ -96,6 +103,7 @@ impl ScriptBody {
         let wrong = schedule.err().into_iter().chain(zone.err());
         errors.extend(wrong.map(|error| FieldError::schedule(&error, is_cron)));
         let project_id = find_project(state, caller, self.project_id, old, &mut errors).await?;
+        let parent_id = find_parent(state, caller, self.parent_script_id, old, &mut errors).await?;
         let template = find_template(state, self.template_id, &mut errors).await?;
         let choice = Choice {
             kind: self.kind.as_deref(),
@@ -120,7 +128,9 @@ impl ScriptBody {
         };
         Ok(ScriptChange {
             project_id: project_id.ok_or_else(Problem::panicked)?,
+            parent_id,
             name: self.name,
+            tags: self.tags,
             template_id: template.map(|template| template.id),
             is_enabled: self.is_enabled.unwrap_or(true),
             cron_expression: self.cron_expression,
@@ -167,6 +177,32 @@ async fn find_project(
     }
     let detail = "there is no such project; see GET /api/v1/projects";
     errors.push(FieldError::new("/project_id", detail));
+    Ok(None)
+}
+
+/// The script that this one is to depend on: one that the caller may see, unless it is the parent already.
+async fn find_parent(
+    state: &ApiState,
+    caller: &Member,
+    wanted: Option<Uuid>,
+    old: Option<&Script>,
+    errors: &mut Vec<FieldError>,
+) -> Result<Option<ScriptId>, Problem> {
+    let Some(wanted) = wanted.map(ScriptId::from_uuid) else {
+        return Ok(None);
+    };
+    if old.is_some_and(|old| old.parent_id == Some(wanted)) {
+        return Ok(Some(wanted));
+    }
+    let store = &state.store;
+    let project = store.project_of_script(caller.org_id, wanted).await?;
+    if project.is_some_and(|project| caller.check(Permission::ScriptRead, project).is_ok()) {
+        return Ok(Some(wanted));
+    }
+    errors.push(FieldError::new(
+        "/parent_script_id",
+        ParentError::Missing.to_string(),
+    ));
     Ok(None)
 }
 

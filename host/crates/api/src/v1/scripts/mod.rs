@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{Program, TemplateId};
+use vedette_core::{Program, ScriptId, TemplateId};
 use vedette_store::Script;
 
 use crate::v1::revision::{Expected, etag, if_match};
@@ -31,7 +31,10 @@ pub(crate) struct ScriptView {
     project_id: Uuid,
     owner_id: Uuid,
     template_id: Option<Uuid>,
+    /// The script that the target depends on.
+    parent_script_id: Option<Uuid>,
     name: String,
+    tags: Vec<String>,
     is_enabled: bool,
     cron_expression: Option<String>,
     interval_seconds: Option<u32>,
@@ -71,7 +74,9 @@ impl From<Script> for ScriptView {
             project_id: script.project_id.as_uuid(),
             owner_id: script.owner_id.as_uuid(),
             template_id: script.template_id.map(TemplateId::as_uuid),
+            parent_script_id: script.parent_id.map(ScriptId::as_uuid),
             name: script.name,
+            tags: script.tags,
             is_enabled: script.is_enabled,
             cron_expression: script.cron_expression,
             interval_seconds: script.interval_seconds,

@@ -118,7 +118,9 @@ fn with_program(
 ) -> ScriptChange {
     ScriptChange {
         project_id: script.project_id,
+        parent_id: script.parent_id,
         name: script.name,
+        tags: script.tags,
         // Whether the earlier source was a template's is not known any more.
         template_id: script.template_id.filter(|_| program == script.program),
         is_enabled: script.is_enabled,

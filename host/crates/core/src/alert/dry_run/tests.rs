@@ -33,6 +33,7 @@ fn minutes(location: &str, seen: &str) -> Vec<Observation> {
             latency_ms: None,
             certificate_expires_at: None,
             is_recheck: false,
+            is_in_maintenance: false,
         })
         .collect()
 }

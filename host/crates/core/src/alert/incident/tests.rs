@@ -16,6 +16,7 @@ fn fired(number: u64, minutes: i64) -> Event {
     Event::RuleFired {
         rule: rule(number),
         at: at(minutes),
+        is_muted: false,
     }
 }
 
@@ -23,6 +24,24 @@ fn still(number: u64, minutes: i64) -> Event {
     Event::RuleStillFiring {
         rule: rule(number),
         at: at(minutes),
+        is_muted: false,
+    }
+}
+
+/// The same in a maintenance window.
+fn muted(event: Event) -> Event {
+    match event {
+        Event::RuleFired { rule, at, .. } => Event::RuleFired {
+            rule,
+            at,
+            is_muted: true,
+        },
+        Event::RuleStillFiring { rule, at, .. } => Event::RuleStillFiring {
+            rule,
+            at,
+            is_muted: true,
+        },
+        other => other,
     }
 }
 
@@ -134,9 +153,11 @@ fn what_depends_on_what_is_down_is_held() {
         (still(1, 5), None),
         (still(3, 6), None),
         (still(1, 6), DOWN),
-        (still(2, 6), None),
+        (still(1, 7), None),
+        (still(2, 7), UPDATE),
     ]);
     assert_eq!(state.causes().len(), 2);
+    assert_eq!(state.held().len(), 0);
     // The same when a further rule fires; and when the parent goes down once more.
     tell(&[
         (Event::ParentDown, None),
@@ -146,9 +167,15 @@ fn what_depends_on_what_is_down_is_held() {
         (still(1, 6), None),
         (parent_up(7), None),
         (fired(2, 8), DOWN),
+        (still(1, 9), UPDATE),
     ]);
-    // A parent that was never down holds nothing.
-    tell(&[(parent_up(5), None), (fired(1, 0), DOWN)]);
+    // Whether anybody saw that it was down or not.
+    tell(&[
+        (parent_up(5), None),
+        (parent_up(3), None),
+        (fired(1, 5), None),
+        (still(1, 6), DOWN),
+    ]);
     // Nobody was told, so nobody is told the end.
     for end in [
         Event::Resolve,
@@ -173,6 +200,110 @@ fn an_incident_that_was_told_goes_on_when_the_parent_goes_down() {
     ]);
     assert_eq!(state.stage(), Stage::Held);
     assert!(state.is_down());
+    // What joined it is told when it still fires afterwards.
+    tell(&[
+        (fired(1, 0), DOWN),
+        (Event::ParentDown, None),
+        (fired(2, 1), None),
+        (parent_up(2), None),
+        (still(2, 2), None),
+        (still(1, 3), None),
+        (still(2, 3), UPDATE),
+        (still(2, 4), None),
+        (recovered(2), None),
+        (recovered(1), UP),
+    ]);
+}
+
+#[test]
+fn an_incident_learns_what_it_does_not_know_of_the_parent() {
+    let up = |minutes: Option<i64>| Parent::Up {
+        since: minutes.map(at),
+    };
+    let mut state = IncidentState::default();
+    for (parent, expected) in [
+        (up(None), None),
+        (Parent::Down, Some(Event::ParentDown)),
+        (Parent::Down, None),
+        (up(Some(3)), Some(parent_up(3))),
+        (up(Some(3)), None),
+        (up(None), None),
+        // It was down and is up again.
+        (up(Some(5)), Some(parent_up(5))),
+        // Another one, which was down long ago.
+        (up(Some(1)), None),
+        (Parent::Down, Some(Event::ParentDown)),
+        // It is gone.
+        (up(None), Some(parent_up(9))),
+        (up(None), None),
+    ] {
+        let event = state.event_of_parent(parent, at(9));
+        assert_eq!(event, expected, "{parent:?}");
+        if let Some(event) = event {
+            state = state.apply(event).0;
+        }
+        assert_eq!(state.event_of_parent(parent, at(9)), None);
+    }
+}
+
+#[test]
+fn what_is_muted_is_held_rule_by_rule() {
+    // Nobody hears of what is over before the window is.
+    tell(&[
+        (muted(fired(1, 0)), None),
+        (muted(still(1, 1)), None),
+        (Event::Acknowledge, None),
+        (Event::Comment, None),
+        (recovered(1), None),
+        (fired(1, 2), DOWN),
+    ]);
+    let state = tell(&[
+        (muted(fired(1, 0)), None),
+        (muted(fired(2, 0)), None),
+        (still(1, 9), DOWN),
+        (Event::Acknowledge, ACKNOWLEDGED),
+        (muted(still(2, 9)), None),
+        (muted(fired(3, 9)), None),
+        (still(2, 10), UPDATE),
+        (recovered(1), None),
+        (recovered(2), None),
+    ]);
+    // Only the one that is held is left, and the end is told when it recovers.
+    assert_eq!(state.stage(), Stage::Acknowledged);
+    assert_eq!(state.held(), state.causes());
+    assert_eq!(state.apply(recovered(3)).1, UP);
+    // Muted and a parent that is down: both have to be over.
+    tell(&[
+        (Event::ParentDown, None),
+        (muted(fired(1, 0)), None),
+        (still(1, 1), None),
+        (parent_up(2), None),
+        (muted(still(1, 3)), None),
+        (still(1, 4), DOWN),
+        // What was told before goes on and ends while it is muted.
+        (muted(still(1, 5)), None),
+        (recovered(1), UP),
+    ]);
+}
+
+#[test]
+fn a_state_that_holds_all_or_nothing_reads() {
+    let held = r#"{"v":1,"stage":"held","causes":["00000000-0000-0000-0000-000000000001"],"is_parent_down":true,"parent_up_at":null}"#;
+    let state = IncidentState::from_json(held).expect("it was written once");
+    assert_eq!(state.held(), &BTreeSet::from([rule(1)]));
+    let (state, _) = state.apply(parent_up(1));
+    assert_eq!(state.apply(still(1, 2)).1, DOWN);
+    let open = held.replace("held", "open");
+    let state = IncidentState::from_json(&open).expect("it was written once");
+    assert_eq!(state.held().len(), 0);
+    let none = open.replace(
+        "\"causes\"",
+        "\"held\":[\"00000000-0000-0000-0000-000000000002\"],\"causes\"",
+    );
+    assert!(matches!(
+        IncidentState::from_json(&none),
+        Err(IncidentError::Inconsistent)
+    ));
 }
 
 #[test]
@@ -211,6 +342,8 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..3_u64, 0..100_i64).prop_map(|(rule, minutes)| fired(rule, minutes)),
         3 => (0..3_u64, 0..100_i64).prop_map(|(rule, minutes)| still(rule, minutes)),
+        2 => (0..3_u64, 0..100_i64).prop_map(|(rule, minutes)| muted(fired(rule, minutes))),
+        1 => (0..3_u64, 0..100_i64).prop_map(|(rule, minutes)| muted(still(rule, minutes))),
         4 => (0..3_u64).prop_map(recovered),
         1 => (0..3_u64).prop_map(removed),
         1 => Just(Event::ScriptPaused),
@@ -259,30 +392,62 @@ proptest! {
             };
             prop_assert_eq!((is_told, is_acknowledged), expected);
             prop_assert_eq!(state.causes().is_empty(), state.stage() == Stage::Quiet);
+            prop_assert!(state.stage() != Stage::Held || state.held() == state.causes());
         }
         prop_assert!(!is_told);
     }
 
-    /// A rule that is neither paused, removed, resolved nor held is never firing in silence.
+    /// Nobody is told of a rule while it is muted, while the parent is down, or of what was before the parent was
+    /// up; and of each rule that fires once, as soon as it shows at another time that it still does.
     #[test]
-    fn nothing_that_fires_is_kept_from_people(events in prop::collection::vec(any_event(), 0..60)) {
+    fn a_rule_is_held_as_long_as_it_must_be(events in prop::collection::vec(any_event(), 0..60)) {
         let mut state = IncidentState::default();
         let mut firing = BTreeSet::new();
+        let mut told = BTreeSet::new();
+        let (mut is_parent_down, mut up_at) = (false, at(-1));
         for event in events {
+            let mut expected = None;
             match event {
-                Event::RuleFired { rule, .. } => { firing.insert(rule); }
-                Event::RuleRecovered { rule } | Event::RuleRemoved { rule } => { firing.remove(&rule); }
-                Event::ScriptPaused | Event::Resolve => firing.clear(),
+                Event::RuleFired { rule, at, is_muted } | Event::RuleStillFiring { rule, at, is_muted } => {
+                    if matches!(event, Event::RuleFired { .. }) {
+                        firing.insert(rule);
+                    }
+                    let may_tell = !is_muted && !is_parent_down && at > up_at;
+                    if may_tell && firing.contains(&rule) && told.insert(rule) {
+                        expected = if state.is_told() { UPDATE } else { DOWN };
+                    }
+                }
+                Event::RuleRecovered { rule } | Event::RuleRemoved { rule } => {
+                    firing.remove(&rule);
+                    told.remove(&rule);
+                }
+                Event::ScriptPaused | Event::Resolve => {
+                    firing.clear();
+                    told.clear();
+                }
+                Event::ParentDown => is_parent_down = true,
+                Event::ParentUp { at } => (is_parent_down, up_at) = (false, up_at.max(at)),
                 _ => {}
             }
-            state = state.apply(event).0;
+            let (next, notice) = state.apply(event);
+            state = next;
+            let is_about_rule = matches!(event, Event::RuleFired { .. } | Event::RuleStillFiring { .. });
+            if is_about_rule {
+                prop_assert_eq!(notice, expected);
+            }
+            prop_assert!(is_about_rule || notice != DOWN);
             prop_assert_eq!(state.causes(), &firing);
+            prop_assert_eq!(state.told().collect::<BTreeSet<_>>(), told.clone());
         }
         // Whatever is held comes out with the first execution after the parent is up.
-        let (state, _) = state.apply(parent_up(100));
+        (state, _) = state.apply(parent_up(100));
         for rule in &firing {
-            let (next, _) = state.clone().apply(Event::RuleStillFiring { rule: *rule, at: at(101) });
-            prop_assert!(matches!(next.stage(), Stage::Open | Stage::Acknowledged));
+            let event = Event::RuleStillFiring { rule: *rule, at: at(101), is_muted: false };
+            let (next, notice) = state.apply(event);
+            prop_assert_eq!(notice.is_some(), !told.contains(rule));
+            state = next;
         }
+        prop_assert!(state.held().is_empty());
+        prop_assert!(firing.is_empty() || state.is_told());
     }
 }

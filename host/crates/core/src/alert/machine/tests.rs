@@ -36,6 +36,7 @@ fn observation(at: DateTime<Utc>, seen: Seen) -> Observation {
         latency_ms: None,
         certificate_expires_at: None,
         is_recheck: false,
+        is_in_maintenance: false,
     }
 }
 
@@ -363,6 +364,38 @@ fn flapping_fires_by_changes_and_recovers_when_they_fall_out() {
     assert_eq!(story.tell("UDUDU"), "....F");
     assert_eq!(story.tick(&schedule, secs(3_600)), None);
     assert!(story.state.is_firing());
+}
+
+#[test]
+fn maintenance_counts_neither_for_uptime_nor_for_flapping() {
+    let announced = |minute: i64, seen| Observation {
+        is_in_maintenance: true,
+        ..observation(secs(minute * 60), seen)
+    };
+    let mut story = Story::new(r#"{"type":"uptime","below_percent":90,"window":"1h"}"#);
+    assert_eq!(story.tell("UUUUUUUUUU"), "..........");
+    for minute in 11..=15 {
+        let step = story.step(&announced(minute, Seen::Down));
+        assert_eq!((step.transition, step.signal), (None, None));
+    }
+    // 10 of 11 are 90.9 %, 10 of 12 are not: those of the maintenance are in neither number.
+    assert_eq!(story.tell("DD"), ".F");
+
+    let mut story = Story::new(r#"{"type":"flapping","changes":2,"window":"1h"}"#);
+    assert_eq!(story.tell("U"), ".");
+    for (minute, seen) in [(2, Seen::Down), (3, Seen::Up), (4, Seen::Down)] {
+        assert_eq!(story.step(&announced(minute, seen)).signal, None);
+    }
+    assert_eq!(story.tell("UD"), "..", "what was announced is no change");
+    assert_eq!(story.tell("U"), "F");
+
+    // Everybody else sees it: that nobody is told is not the machine's business.
+    let mut story = Story::new(r#"{"type":"status_change","consecutive_failures":1}"#);
+    let fired = story.step(&announced(1, Seen::Down)).transition;
+    assert_eq!(
+        fired.map(|transition| transition.change),
+        Some(Change::Fired)
+    );
 }
 
 #[test]

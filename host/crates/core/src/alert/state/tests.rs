@@ -154,6 +154,7 @@ proptest! {
                 latency_ms: None,
                 certificate_expires_at: Some(started_at),
                 is_recheck: false,
+                is_in_maintenance: false,
             };
             let state = step(&rule, state, &observation).state;
             next_tick(&rule, &state, &schedule, now, DateTime::<Utc>::MAX_UTC);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::*;
-use crate::{ProjectId, ScriptId};
+use crate::{ProjectId, ScriptId, script::MAX_TAG_CHARS};
 
 fn script_id() -> ScriptId {
     ScriptId::from_uuid(Uuid::from_u128(1))
@@ -101,7 +101,7 @@ fn the_whole_organization_has_to_be_said() {
 
 #[test]
 fn tags_have_bounds() {
-    for tag in ["prod", "team a", "über", &"x".repeat(MAX_LABEL_CHARS)] {
+    for tag in ["prod", "team a", "über", &"x".repeat(MAX_TAG_CHARS)] {
         assert_eq!(check_tag(tag), Ok(()), "{tag}");
     }
     for tag in [
@@ -110,7 +110,7 @@ fn tags_have_bounds() {
         " prod",
         "a*",
         "a\nb",
-        &"x".repeat(MAX_LABEL_CHARS + 1),
+        &"x".repeat(MAX_TAG_CHARS + 1),
     ] {
         assert_eq!(check_tag(tag).expect_err(tag).pointer, "/tag");
     }

@@ -287,3 +287,79 @@ fn the_time_of_several_windows_counts_once() {
     assert_eq!(muted_time(&[], from, until), TimeDelta::zero());
     assert_eq!(next_change_of_any(&[], from), None);
 }
+
+fn shown(intervals: &[Interval]) -> Vec<String> {
+    let show =
+        |one: &Interval| format!("{}/{}", one.from.format("%F %R"), one.until.format("%F %R"));
+    intervals.iter().map(show).collect()
+}
+
+#[test]
+fn what_comes_is_shown_as_it_will_be() {
+    let nights = window(&by_cron(NIGHT, 120, "Europe/Berlin"));
+    let coming = nights.coming(at("2027-03-27T02:00:00Z"), 3);
+    assert_eq!(
+        shown(&coming),
+        [
+            "2027-03-27 02:00/2027-03-27 03:00",
+            "2027-03-28 01:00/2027-03-28 02:00",
+            "2027-03-29 00:00/2027-03-29 02:00",
+        ],
+        "what is left of the first, and the night that is short"
+    );
+    // Far away, and still found.
+    let leap = window(&by_cron("0 2 29 2 *", 60, "UTC"));
+    let coming = leap.coming(at("2027-01-01T00:00:00Z"), 3);
+    assert_eq!(shown(&coming), ["2028-02-29 02:00/2028-02-29 03:00"]);
+    // Without a pause: there is no end to be seen.
+    let always = window(&by_cron("0 * * * *", 60, "UTC"));
+    assert_eq!(always.coming(at("2027-01-01T00:00:00Z"), 3), []);
+    assert!(always.is_active(at("2027-01-01T00:00:00Z")));
+    let bounded = WindowText {
+        until: Some(at("2027-01-05T00:30:00Z")),
+        ..by_cron("0 * * * *", 60, "UTC")
+    };
+    let coming = window(&bounded).coming(at("2027-01-01T00:00:00Z"), 3);
+    assert_eq!(shown(&coming), ["2027-01-01 00:00/2027-01-05 00:30"]);
+}
+
+#[test]
+fn nothing_is_active_after_the_end() {
+    let (start, never) = (at("2027-01-01T00:00:00Z"), at("2199-12-01T00:00:00Z"));
+    for (text, end) in [
+        (
+            once("2027-01-16T22:00:00Z", "2027-01-17T04:00:00Z"),
+            Some("2027-01-17T04:00:00Z"),
+        ),
+        (
+            WindowText {
+                until: Some(at("2027-02-01T00:00:00Z")),
+                ..by_cron(NIGHT, 120, "Europe/Berlin")
+            },
+            Some("2027-02-01T00:00:00Z"),
+        ),
+        (
+            by_rule(
+                "FREQ=DAILY;COUNT=3",
+                "2027-01-03T02:00",
+                120,
+                "America/New_York",
+            ),
+            Some("2027-01-05T09:00:00Z"),
+        ),
+        (by_cron(NIGHT, 120, "Europe/Berlin"), None),
+    ] {
+        let window = window(&text);
+        let ends_at = window.ends_at();
+        assert_eq!(window.active_within(ends_at, never), [], "{text:?}");
+        match end {
+            None => assert!(ends_at > never),
+            Some(end) => {
+                let last = window.active_within(start, ends_at).pop();
+                let last = last.expect("it is active before").until;
+                assert_eq!(last, at(end));
+                assert!(ends_at - last <= TimeDelta::days(5), "{ends_at} {text:?}");
+            }
+        }
+    }
+}

@@ -83,7 +83,11 @@ fn told_by_machine(rule: &RuleDefinition, series: &[Observation]) -> Told {
 fn notices(told: &Told) -> Vec<Notice> {
     let rule = AlertRuleId::from_uuid(uuid::Uuid::nil());
     let events = told.iter().enumerate().map(|(index, at)| match index % 2 {
-        0 => Event::RuleFired { rule, at: *at },
+        0 => Event::RuleFired {
+            rule,
+            at: *at,
+            is_muted: false,
+        },
         _ => Event::RuleRecovered { rule },
     });
     let mut incident = IncidentState::default();
@@ -239,15 +243,18 @@ fn any_observation() -> impl Strategy<Value = Observation> {
     let seen = prop::sample::select(vec![Seen::Up, Seen::Down, Seen::Broken, Seen::Nothing]);
     let latency_ms = prop::option::of(prop_oneof![0.0..200.0_f64, any::<f64>()]);
     let expires = prop::option::of(at.clone());
-    let is_recheck = prop::bool::weighted(0.2);
-    (at, seen, latency_ms, expires, is_recheck).prop_map(
-        |(at, seen, latency_ms, certificate_expires_at, is_recheck)| Observation {
-            at,
-            location: String::new(),
-            seen,
-            latency_ms,
-            certificate_expires_at,
-            is_recheck,
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (at, seen, latency_ms, expires, flags).prop_map(
+        |(at, seen, latency_ms, certificate_expires_at, (is_recheck, is_in_maintenance))| {
+            Observation {
+                at,
+                location: String::new(),
+                seen,
+                latency_ms,
+                certificate_expires_at,
+                is_recheck,
+                is_in_maintenance,
+            }
         },
     )
 }

@@ -1,167 +1,50 @@
-//! Scripts and their versions. A change of the schedule reaches the script's slot in the same
+//! Making and changing scripts. A change of the schedule reaches the script's slot in the same
 //! transaction.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
-use uuid::Uuid;
+use sqlx::{AssertSqlSafe, QueryBuilder, types::Json};
 use vedette_core::{
-    OrgId, Program, ProjectId, Projects, Quota, Schedule, ScriptId, ScriptVersionId, TemplateId,
-    UserId, slot::DEFAULT_LOCATION,
+    OrgId, Quota, Schedule, ScriptId, ScriptVersionId, TemplateId, slot::DEFAULT_LOCATION,
 };
 
+use super::{
+    GET_SCRIPT, LOCK_SLOT, NewScript, Script, ScriptChange, ScriptRow, Updated,
+    parents::check_parent,
+};
 use crate::{
-    AuditAction, Page, PageRequest, Store, StoreError,
+    AuditAction, Store, StoreError,
     alerts::{pause_alerts, time_alerts},
     audit::{Event, Snapshot as _, audit},
     components::LOCK_COMPONENT,
-    db::{in_tx, on_db},
+    db::in_tx,
     executions::push_executions,
+    members::LOCK_ORG,
     projects::GET_PROJECT,
     quotas::{COUNT_SCRIPTS, check_quota},
     record::INSERT_ROWS,
     replaced::{SlotRow, rows_of_passed},
-    versions::{program_columns, read_program},
+    versions::program_columns,
 };
-
-/// A script with its current version.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Script {
-    /// Id.
-    pub id: ScriptId,
-    /// The organization that owns it.
-    pub org_id: OrgId,
-    /// The project it is in.
-    pub project_id: ProjectId,
-    /// Who made it.
-    pub owner_id: UserId,
-    /// The template it was made from.
-    pub template_id: Option<TemplateId>,
-    /// For people.
-    pub name: String,
-    /// Whether it is scheduled.
-    pub is_enabled: bool,
-    /// Exactly one of this and the interval is set.
-    pub cron_expression: Option<String>,
-    /// Seconds.
-    pub interval_seconds: Option<u32>,
-    /// IANA name; the zone in which the cron expression is read.
-    pub timezone: String,
-    /// What it runs.
-    pub program: Program,
-    /// The immutable version of this program.
-    pub version_id: ScriptVersionId,
-    /// Counts from 1.
-    pub version_number: i64,
-    /// Given to each run.
-    pub parameters: Map<String, Value>,
-    /// Given to each run.
-    pub env_vars: BTreeMap<String, String>,
-    /// Time limit of a run.
-    pub timeout_seconds: u32,
-    /// Grows with each change.
-    pub revision: i64,
-    /// The next slot; `None` when nothing is due.
-    pub next_run_at: Option<DateTime<Utc>>,
-    /// When made.
-    pub created_at: DateTime<Utc>,
-    /// When changed last.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// What a user decides about a script.
-#[derive(Debug, Clone)]
-pub struct ScriptChange {
-    /// The project it is in.
-    pub project_id: ProjectId,
-    /// For people.
-    pub name: String,
-    /// The template that the source is from.
-    pub template_id: Option<TemplateId>,
-    /// Whether it is scheduled.
-    pub is_enabled: bool,
-    /// Exactly one of this and the interval.
-    pub cron_expression: Option<String>,
-    /// Seconds.
-    pub interval_seconds: Option<u32>,
-    /// IANA name.
-    pub timezone: String,
-    /// What it runs; another program makes a new version.
-    pub program: Program,
-    /// Given to each run.
-    pub parameters: Map<String, Value>,
-    /// Given to each run.
-    pub env_vars: BTreeMap<String, String>,
-    /// Time limit of a run.
-    pub timeout_seconds: u32,
-    /// Id of the new version, if there is to be one.
-    pub version_id: ScriptVersionId,
-    /// Who decides.
-    pub changed_by: UserId,
-    /// When.
-    pub changed_at: DateTime<Utc>,
-}
-
-/// A script to be made.
-#[derive(Debug, Clone)]
-pub struct NewScript {
-    /// Id.
-    pub id: ScriptId,
-    /// The organization that will own it.
-    pub org_id: OrgId,
-    /// The rest.
-    pub content: ScriptChange,
-}
-
-/// What became of a change.
-#[derive(Debug, Clone)]
-pub enum Updated {
-    /// The script as it is now.
-    Done(Box<Script>),
-    /// No such script in this organization.
-    NotFound,
-    /// The script was changed since the expected revision.
-    Stale,
-}
 
 const INSERT_SCRIPT: &str = "INSERT INTO scripts (id, org_id, project_id, owner_id, template_id, \
     name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, \
     component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
-    created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, \
-    $15, $16, $17, 1, $18, $18)";
+    created_at, updated_at, parent_id, tags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, \
+    $15, $16, $17, 1, $18, $18, $19, $20)";
 const INSERT_VERSION: &str = "INSERT INTO script_versions \
     (id, script_id, org_id, number, source, language, component_digest, created_by, created_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const INSERT_SLOT: &str = "INSERT INTO slots \
     (script_id, location, org_id, scheduled_at, lease_token) VALUES ($1, $2, $3, $4, 0)";
-const GET_SCRIPT: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, \
-    component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
-    created_at, updated_at, CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
-    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
-    AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id = $2 AND NOT is_deleted";
-const LIST_SCRIPTS: &str = "SELECT scripts.id, scripts.org_id, project_id, owner_id, template_id, \
-    name, is_enabled, cron_expression, interval_seconds, timezone, script_body, language, \
-    component_digest, version_id, version_number, parameters, env_vars, timeout_seconds, revision, \
-    created_at, updated_at, CASE WHEN is_enabled THEN slots.scheduled_at END AS next_run_at \
-    FROM scripts LEFT JOIN slots ON slots.script_id = scripts.id AND slots.org_id = scripts.org_id \
-    AND slots.location = $3 WHERE scripts.org_id = $1 AND scripts.id < $2 AND NOT is_deleted";
-const LIST_ORDER: &str = " ORDER BY scripts.id DESC LIMIT $4";
 const UPDATE_SCRIPT: &str = "UPDATE scripts SET name = $1, is_enabled = $2, cron_expression = $3, \
     interval_seconds = $4, timezone = $5, script_body = $6, language = $7, \
     component_digest = $8, version_id = $9, version_number = $10, parameters = $11, env_vars = $12, \
     timeout_seconds = $13, revision = revision + 1, template_id = $14, updated_at = $15, \
-    project_id = $16 WHERE org_id = $17 AND id = $18 AND revision = $19";
-/// The slot is locked before the script is touched, as recording a run does it: else a run that
-/// ends in this moment would be followed by a slot of the old schedule.
-pub(crate) const LOCK_SLOT: &str = "SELECT scheduled_at, leased_until, counts_from FROM slots \
-    WHERE org_id = $1 AND script_id = $2 AND location = $3";
+    project_id = $16, parent_id = $17, tags = $18 WHERE org_id = $19 AND id = $20 AND revision = $21";
 /// A slot that is leased is left to its run's completion, which reads the new schedule. The token
 /// goes on, so that a worker whose lease is over cannot record the slot that it had.
 const MOVE_SLOT: &str = "UPDATE slots SET scheduled_at = $1, lease_owner = NULL, \
-    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL \
+    leased_until = NULL, lease_token = lease_token + 1, counts_from = NULL, is_recheck = (1 = 0) \
     WHERE org_id = $2 AND script_id = $3 AND location = $4 \
     AND (leased_until IS NULL OR leased_until <= $5)";
 const COUNT_FROM: &str = "UPDATE slots SET counts_from = $1 \
@@ -171,81 +54,15 @@ const LAST_SLOT: &str = "SELECT scheduled_at FROM script_executions \
     ORDER BY scheduled_at DESC LIMIT 1";
 
 #[cfg(feature = "testing")]
-pub(crate) const ALL_SQL: &[&str] = &[
+pub(super) const ALL_SQL: &[&str] = &[
     INSERT_SCRIPT,
     INSERT_VERSION,
     INSERT_SLOT,
-    GET_SCRIPT,
-    LIST_SCRIPTS,
     UPDATE_SCRIPT,
-    LOCK_SLOT,
     MOVE_SLOT,
     COUNT_FROM,
     LAST_SLOT,
 ];
-
-#[derive(FromRow)]
-struct ScriptRow {
-    id: Uuid,
-    org_id: Uuid,
-    project_id: Uuid,
-    owner_id: Uuid,
-    template_id: Option<Uuid>,
-    name: String,
-    is_enabled: bool,
-    cron_expression: Option<String>,
-    interval_seconds: Option<i64>,
-    timezone: String,
-    script_body: String,
-    language: String,
-    component_digest: Option<Vec<u8>>,
-    version_id: Uuid,
-    version_number: i64,
-    parameters: Json<Map<String, Value>>,
-    env_vars: Json<BTreeMap<String, String>>,
-    timeout_seconds: i64,
-    revision: i64,
-    next_run_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-/// A count of seconds as the database keeps it.
-pub(crate) fn read_seconds(script: Uuid, seconds: i64) -> Result<u32, StoreError> {
-    u32::try_from(seconds)
-        .map_err(|_| StoreError::corrupt("scripts", &script, &format!("{seconds} seconds")))
-}
-
-impl TryFrom<ScriptRow> for Script {
-    type Error = StoreError;
-
-    fn try_from(row: ScriptRow) -> Result<Self, StoreError> {
-        let seconds = |seconds| read_seconds(row.id, seconds);
-        let digest = row.component_digest.as_deref();
-        Ok(Self {
-            id: ScriptId::from_uuid(row.id),
-            org_id: OrgId::from_uuid(row.org_id),
-            project_id: ProjectId::from_uuid(row.project_id),
-            owner_id: UserId::from_uuid(row.owner_id),
-            template_id: row.template_id.map(TemplateId::from_uuid),
-            is_enabled: row.is_enabled,
-            interval_seconds: row.interval_seconds.map(seconds).transpose()?,
-            timeout_seconds: seconds(row.timeout_seconds)?,
-            name: row.name,
-            cron_expression: row.cron_expression,
-            timezone: row.timezone,
-            program: read_program("scripts", row.id, row.script_body, &row.language, digest)?,
-            version_id: ScriptVersionId::from_uuid(row.version_id),
-            version_number: row.version_number,
-            parameters: row.parameters.0,
-            env_vars: row.env_vars.0,
-            revision: row.revision,
-            next_run_at: row.next_run_at,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        })
-    }
-}
 
 impl ScriptChange {
     /// The first slot after a time; `None` when disabled or never due.
@@ -361,7 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::ProjectMissing`] or [`StoreError::ComponentMissing`] when the organization does
-    /// not have its project or component.
+    /// not have its project or component, [`StoreError::Parent`] when its parent cannot be that.
     pub async fn create_script(&self, new: NewScript) -> Result<Script, StoreError> {
         let content = &new.content;
         let first_slot = content.first_slot(new.id, content.changed_at)?;
@@ -374,6 +191,8 @@ impl Store {
             project_id: content.project_id,
             owner_id: content.changed_by,
             template_id: content.template_id,
+            parent_id: content.parent_id,
+            tags: content.tags.clone(),
             name: content.name.clone(),
             is_enabled: content.is_enabled,
             cron_expression: content.cron_expression.clone(),
@@ -390,10 +209,14 @@ impl Store {
             created_at: content.changed_at,
             updated_at: content.changed_at,
         };
+        let lock_org = format!("{LOCK_ORG}{}", self.db.lock_owner());
         in_tx!(self, tx => {
             check_quota!(self, tx, new.org_id.as_uuid(), Quota::Scripts, COUNT_SCRIPTS);
             hold_project!(tx, lock_project, new.org_id, content.project_id);
             hold_component!(tx, lock_component, new.org_id, component);
+            if let Some(parent) = content.parent_id {
+                check_parent!(tx, lock_org, new.org_id, new.id, parent);
+            }
             sqlx::query(INSERT_SCRIPT)
                 .bind(new.id.as_uuid())
                 .bind(new.org_id.as_uuid())
@@ -413,6 +236,8 @@ impl Store {
                 .bind(Json(&content.env_vars))
                 .bind(i64::from(content.timeout_seconds))
                 .bind(content.changed_at)
+                .bind(content.parent_id.map(ScriptId::as_uuid))
+                .bind(Json(&content.tags))
                 .execute(&mut *tx)
                 .await?;
             insert_version!(tx, new.org_id, new.id, content.version_id, 1_i64, content);
@@ -429,64 +254,12 @@ impl Store {
         Ok(script)
     }
 
-    /// One script of an organization.
-    pub async fn get_script(&self, org: OrgId, id: ScriptId) -> Result<Option<Script>, StoreError> {
-        let row: Option<ScriptRow> = on_db!(self, pool => {
-            sqlx::query_as(GET_SCRIPT)
-                .bind(org.as_uuid())
-                .bind(id.as_uuid())
-                .bind(DEFAULT_LOCATION)
-                .fetch_optional(pool)
-                .await?
-        });
-        row.map(Script::try_from).transpose()
-    }
-
-    /// One page of the scripts in some projects of an organization, newest first.
-    pub async fn list_scripts(
-        &self,
-        org: OrgId,
-        projects: &Projects,
-        page: PageRequest,
-    ) -> Result<Page<Script>, StoreError> {
-        let projects: Option<&[ProjectId]> = match projects {
-            Projects::All => None,
-            Projects::Only(projects) => Some(projects),
-        };
-        if projects.is_some_and(<[_]>::is_empty) {
-            return Ok(page.page(Vec::new(), |script: &Script| script.id.as_uuid()));
-        }
-        let places = projects.unwrap_or_default().iter().enumerate();
-        let places: Vec<_> = places.map(|(place, _)| format!("${}", place + 5)).collect();
-        let filter = match projects {
-            None => String::new(),
-            Some(_) => format!(" AND project_id IN ({})", places.join(", ")),
-        };
-        let sql = format!("{LIST_SCRIPTS}{filter}{LIST_ORDER}");
-        let rows: Vec<ScriptRow> = on_db!(self, pool => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql))
-                .bind(org.as_uuid())
-                .bind(page.before())
-                .bind(DEFAULT_LOCATION)
-                .bind(page.fetch_limit());
-            for project in projects.unwrap_or_default() {
-                query = query.bind(project.as_uuid());
-            }
-            query.fetch_all(pool).await?
-        });
-        let items = rows
-            .into_iter()
-            .map(Script::try_from)
-            .collect::<Result<_, _>>()?;
-        Ok(page.page(items, |script: &Script| script.id.as_uuid()))
-    }
-
     /// Replaces what a user decides about a script. With `expected_revision`, only if the script
     /// has that revision.
     ///
     /// # Errors
     /// [`StoreError::ProjectMissing`] or [`StoreError::ComponentMissing`] when the organization does
-    /// not have its project or component.
+    /// not have its project or component, [`StoreError::Parent`] when its parent cannot be that.
     pub async fn update_script(
         &self,
         org: OrgId,
@@ -509,7 +282,12 @@ impl Store {
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
         let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
         let (source, language, component) = program_columns(&change.program);
+        let lock_org = format!("{LOCK_ORG}{}", self.db.lock_owner());
         let updated: Script = in_tx!(self, D, tx => {
+            // Before the slot: nobody who has a slot waits for the organization.
+            if let Some(parent) = change.parent_id {
+                check_parent!(tx, lock_org, org, id, parent);
+            }
             let slot: Option<SlotRow> = sqlx::query_as(AssertSqlSafe(lock_slot))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
@@ -547,6 +325,8 @@ impl Store {
                 .bind(change.template_id.map(TemplateId::as_uuid))
                 .bind(change.changed_at)
                 .bind(change.project_id.as_uuid())
+                .bind(change.parent_id.map(ScriptId::as_uuid))
+                .bind(Json(&change.tags))
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .bind(old.revision)
