@@ -93,7 +93,7 @@ fn digest_of(id: NotificationId, rows: &mut [GatheredRow], now: DateTime<Utc>) -
     })
 }
 
-/// Asks for the channels that have enough for a digest, and a place for it.
+/// Asks for the channels that have enough for a digest. Where several wait already, the next one gathers more.
 fn push_crowded<D>(query: &mut QueryBuilder<D>, now: DateTime<Utc>, one_by_one: &[&str])
 where
     D: Database,
@@ -122,11 +122,9 @@ where
         .push(" GROUP BY fresh.channel_id HAVING COUNT(*) >= ")
         .push_bind(i64::from(LEAST_OF_DIGEST))
         .push(
-            " AND (SELECT COUNT(*) FROM notifications AS held WHERE held.channel_id = fresh.channel_id \
-             AND held.leased_until > ",
+            " AND (SELECT COUNT(*) FROM notifications AS digests WHERE digests.channel_id = fresh.channel_id \
+             AND digests.status = 'pending' AND digests.event = 'digest') < ",
         )
-        .push_bind(now)
-        .push(") < ")
         .push_bind(i64::from(MAX_CLAIMS_OF_CHANNEL));
 }
 
@@ -171,7 +169,7 @@ where
 impl Store {
     /// Gathers what is due: of each channel that has [`LEAST_OF_DIGEST`] or more that were never taken up, they
     /// become digests of at most [`MOST_OF_DIGEST`] each, which are due at once. Not of channels of the kinds
-    /// `one_by_one`, and not before a channel has a place for one. Answers how many digests there are more.
+    /// `one_by_one`, and not where as many wait as may be under way. Answers how many digests there are more.
     pub async fn gather_digests(
         &self,
         now: DateTime<Utc>,
