@@ -292,7 +292,7 @@ async fn each_field_of_a_silence_that_is_wrong_is_named() {
         ),
         (json!({ "ends_at": "2028-11-24T11:00:00Z" }), "/ends_at"),
         (json!({ "starts_at": "2026-12-24T11:00:00Z" }), "/ends_at"),
-        (json!({ "starts_at": "1066-12-24T11:00:00Z" }), "/ends_at"),
+        (json!({ "starts_at": "1066-12-24T11:00:00Z" }), "/starts_at"),
         (json!({ "comment": "\u{7}" }), "/comment"),
         (json!({ "comment": "x".repeat(501) }), "/comment"),
         (json!({ "forever": true }), "/forever"),
@@ -415,5 +415,34 @@ async fn windows_go_with_what_they_cover() {
         assert_eq!(world.delete(&anna, &path).await.status, 204);
         assert_eq!(world.get(&anna, &window).await.status, 404, "{kind}");
         assert_eq!(ids(&world, &anna, WINDOWS).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_while_one_is_active() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let script = world.script(&anna, json!({})).await;
+    world.rule(&anna, &script, json!({})).await;
+    let open = async || {
+        let path = "/api/v1/incidents?status=open";
+        let listed = world.get(&anna, path).await.json();
+        listed["items"].as_array().unwrap().len()
+    };
+    let now = json!({ "from": "2026-11-24T11:00:00Z", "until": "2026-11-24T13:00:00Z" });
+    for (noun, body) in [
+        (WINDOWS, window_body(&json!({ "window": now }))),
+        (SILENCES, silence_body(&json!({}))),
+    ] {
+        let path = made(&world, &anna, noun, body).await;
+        assert_eq!(world.get(&anna, &path).await.json()["is_active"], true);
+        world.slot(&script, Status::Failure).await;
+        assert_eq!(open().await, 0, "{noun}");
+        // Deleted, it ends.
+        assert_eq!(world.delete(&anna, &path).await.status, 204);
+        world.slot(&script, Status::Failure).await;
+        assert_eq!(open().await, 1, "{noun}");
+        world.slot(&script, Status::Success).await;
+        assert_eq!(open().await, 0, "{noun}");
     }
 }

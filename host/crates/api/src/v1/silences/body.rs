@@ -22,10 +22,11 @@ pub(crate) struct SilenceBody {
     #[schema(min_items = 1, max_items = 20)]
     matchers: Vec<MatcherView>,
     /// Now by default.
-    #[schema(example = json!(null))]
+    // Far away, so that both examples together are always taken.
+    #[schema(example = "2099-01-01T00:00:00Z")]
     starts_at: Option<DateTime<Utc>>,
     /// 366 days after the start at most.
-    #[schema(example = "2199-01-01T00:00:00Z")]
+    #[schema(example = "2099-01-01T04:00:00Z")]
     ends_at: DateTime<Utc>,
     /// Why, at most 500 characters; of control characters only line breaks.
     #[schema(max_length = 500, example = "The new provider is being tried out.")]
