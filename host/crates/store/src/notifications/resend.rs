@@ -1,11 +1,16 @@
 //! Sending dead letters again.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use vedette_core::{NotificationId, OrgId};
 
-use crate::{Store, StoreError, db::in_tx};
+use crate::{
+    AuditAction, Store, StoreError,
+    audit::{Event, audit},
+    db::in_tx,
+};
 
 const FIND_FATE: &str = "SELECT status, incident_id, channel_id, position FROM notifications WHERE org_id = $1 AND id = $2";
 const FIND_LATER: &str = "SELECT id FROM notifications WHERE org_id = $1 AND incident_id = $2 \
@@ -74,6 +79,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
+            let done = Event::made(AuditAction::NotificationResend, id, json!({ "sent_again": revived }));
+            audit!(self, tx, org, done);
             Resent::Done(revived)
         }))
     }
