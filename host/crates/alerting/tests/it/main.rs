@@ -7,6 +7,7 @@ mod deliver;
 mod formats;
 mod hostile;
 mod mail;
+mod preview;
 mod sending;
 mod server;
 mod signature;
