@@ -130,7 +130,8 @@ impl App {
             token_keys,
             seals,
             api_config(config),
-        );
+        )
+        .with_channel_policy(policy(config));
         let api = with_services(api, config)?;
         let api = match config.redis.link()? {
             None => api,
@@ -225,10 +226,14 @@ fn with_services(mut api: ApiState, config: &Config) -> anyhow::Result<ApiState>
 
 /// The guard of an installation.
 pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
-    Ok(Guard::new(Policy {
+    Ok(Guard::new(policy(config))?)
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
         allow: config.egress.allow.clone(),
         nat64: config.egress.nat64.clone(),
-    })?)
+    }
 }
 
 /// Two servers on one data directory would run every slot twice.

@@ -215,6 +215,6 @@ pub(crate) mod need {
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
         ComponentKeyRead ComponentKeyManage VariableRead VariableManage AlertRead AlertManage
-        IncidentManage AuditRead
+        IncidentManage ChannelRead ChannelManage AuditRead
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .merge(scripts())
         .merge(variables())
         .merge(alerts())
+        .merge(notifications())
         .merge(audit())
         .merge(components())
 }
@@ -185,6 +186,29 @@ fn alerts() -> OpenApiRouter<ApiState> {
         .routes(routes!(v1::incidents::resolve::resolve_incident))
         .routes(routes!(v1::incidents::comment::comment_on_incident))
         .routes(routes!(v1::alert_history::list::list_alert_history))
+}
+
+/// Whom alert rules tell, and what they were told.
+fn notifications() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            v1::channels::list::list_channels,
+            v1::channels::create::create_channel
+        ))
+        .routes(routes!(v1::channels::preview::preview_channel))
+        .routes(routes!(
+            v1::channels::get::get_channel,
+            v1::channels::update::update_channel,
+            v1::channels::delete::delete_channel
+        ))
+        .routes(routes!(v1::channels::test::test_channel))
+        .routes(routes!(
+            v1::alert_rules::channels::get_rule_channels,
+            v1::alert_rules::channels::set_rule_channels
+        ))
+        .routes(routes!(v1::notifications::list::list_notifications))
+        .routes(routes!(v1::notifications::get::get_notification))
+        .routes(routes!(v1::notifications::resend::resend_notification))
 }
 
 /// Uploaded components.

@@ -59,6 +59,8 @@ permissions! {
     #[project] AlertRead = "alert:read", "See alert rules, and incidents with what was seen in them";
     #[project] AlertManage = "alert:manage", "Make, change and delete alert rules";
     #[project] IncidentManage = "incident:manage", "Acknowledge and resolve incidents, and comment on them";
+    ChannelRead = "channel:read", "See notification channels; what is encrypted stays unseen";
+    ChannelManage = "channel:manage", "Make, change, try and delete notification channels, and send again what did not arrive";
     ComponentRead = "component:read", "See the uploaded components";
     ComponentCreate = "component:create", "Upload components";
     ComponentDelete = "component:delete", "Delete components";
@@ -193,6 +195,7 @@ impl BuiltInRole {
             | P::VariableManage
             | P::AlertManage
             | P::IncidentManage
+            | P::ChannelManage
             | P::ComponentCreate
             | P::ComponentDelete => self != Self::Viewer,
             P::OrganizationRead
@@ -203,6 +206,7 @@ impl BuiltInRole {
             | P::ExecutionRead
             | P::VariableRead
             | P::AlertRead
+            | P::ChannelRead
             | P::ComponentRead
             | P::ComponentKeyRead => true,
         }

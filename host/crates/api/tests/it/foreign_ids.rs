@@ -27,6 +27,8 @@ struct Things {
     variable: String,
     rule: String,
     incident: String,
+    channel: String,
+    notification: String,
     session: String,
     organization: String,
     identity: String,
@@ -80,6 +82,10 @@ impl Things {
         let alert_rule = world.rule(owner, &script, json!({})).await;
         world.slot(&script, Status::Failure).await;
         let incident = world.incident(owner, &script).await;
+        let channel = world
+            .channel(owner, &name, "ntfy", json!({ "topic": "mine" }))
+            .await;
+        let tried = post(&format!("{channel}/test"), json!({})).await.json();
         let me = world.get(owner, "/api/v1/users/me").await.json();
         let sessions = world.get(owner, "/api/v1/users/me/sessions").await.json();
         Self {
@@ -94,6 +100,8 @@ impl Things {
             variable: id(&post(&format!("/api/v1/variables?script_id={script}"), variable).await),
             rule: alert_rule.rsplit('/').next().unwrap().to_owned(),
             incident,
+            channel: channel.rsplit('/').next().unwrap().to_owned(),
+            notification: tried["notification_id"].as_str().unwrap().to_owned(),
             session: sessions["items"][0]["id"].as_str().unwrap().to_owned(),
             organization: me["organization_id"].as_str().unwrap().to_owned(),
             identity: identity(world, owner, &name).await,
@@ -106,6 +114,7 @@ impl Things {
         for path in [
             format!("variables/{}", self.variable),
             format!("alert-rules/{}", self.rule),
+            format!("notification-channels/{}", self.channel),
             // Its executions and its incident go with it.
             format!("scripts/{}", self.script),
             format!("projects/{}", self.project),
@@ -139,6 +148,8 @@ impl Things {
             ("variable_id", _) => &self.variable,
             ("rule_id", _) => &self.rule,
             ("incident_id", _) => &self.incident,
+            ("channel_id", _) => &self.channel,
+            ("notification_id", _) => &self.notification,
             ("session_id", _) => &self.session,
             ("organization_id", _) => &self.organization,
             ("identity_id", _) => &self.identity,
@@ -153,6 +164,8 @@ fn body(operation: &str, own_role: &Value) -> Option<Value> {
         "update_script" => script_body(&json!({})),
         "create_alert_rule" | "update_alert_rule" => rule_body(&json!({ "name": "stolen" })),
         "dry_run_alert_rule" => json!({ "rule_definition": { "type": "status_change" } }),
+        "set_rule_channels" => json!({ "channel_ids": [] }),
+        "update_channel" => json!({ "name": "stolen", "config": { "topic": "stolen" } }),
         "comment_on_incident" => json!({ "message": "stolen" }),
         "update_variable" => json!({ "value": "stolen" }),
         "update_member" => json!({ "roles": [{ "role_id": own_role }] }),
