@@ -79,7 +79,10 @@ async fn a_window_is_made_read_changed_and_deleted() {
     let path = made(&world, &anna, WINDOWS, window_body(&json!({}))).await;
     let read = world.get(&anna, &path).await;
     insta::assert_json_snapshot!("maintenance_window", redacted(&read.json()));
-    assert_eq!(ids(&world, &anna, WINDOWS).await, [path.clone()]);
+    assert_eq!(
+        ids(&world, &anna, WINDOWS).await,
+        std::slice::from_ref(&path)
+    );
 
     let script = world.script(&anna, json!({})).await;
     let body = json!({
@@ -131,7 +134,10 @@ async fn a_silence_is_made_read_changed_and_deleted() {
         (&json!(false), &json!("Tried out.\nTwice."))
     );
     assert_eq!(later.header("etag"), "\"2\"");
-    assert_eq!(ids(&world, &anna, SILENCES).await, [path.clone()]);
+    assert_eq!(
+        ids(&world, &anna, SILENCES).await,
+        std::slice::from_ref(&path)
+    );
     for expected in [204, 404] {
         assert_eq!(world.delete(&anna, &path).await.status, expected);
     }

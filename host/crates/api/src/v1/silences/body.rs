@@ -42,7 +42,7 @@ impl SilenceBody {
         let matchers: Vec<MatcherText> = self.matchers.into_iter().map(Into::into).collect();
         let from = self.starts_at.unwrap_or(now);
         let silence = Silence::parse(from, self.ends_at, &matchers)
-            .map_err(|wrong| errors.extend(wrong.into_iter().map(renamed)));
+            .map_err(|wrong| errors.extend(wrong.iter().map(renamed)));
         if let Ok(silence) = &silence
             && silence.interval.until <= now
         {
@@ -67,7 +67,7 @@ fn named_project(matcher: &MatcherText) -> Option<ProjectId> {
 }
 
 /// An error at the field that silences have.
-fn renamed(error: ScriptError) -> FieldError {
+fn renamed(error: &ScriptError) -> FieldError {
     let pointer = match error.pointer.as_str() {
         "/from" => "/starts_at",
         "/until" => "/ends_at",
