@@ -441,7 +441,7 @@ async fn reminders_wait_for_a_digest(store: Store) {
         cursor: None,
     };
     let scripts = store
-        .list_scripts(crowd.owner.org, &Projects::All, page)
+        .list_scripts(crowd.owner.org, &Projects::All, None, page)
         .await;
     let script = scripts.unwrap().items[0].id;
     let rules = store
