@@ -134,7 +134,8 @@ impl App {
             token_keys,
             seals,
             api_config(config),
-        );
+        )
+        .with_channel_policy(config.egress.policy());
         let api = with_services(api, config, mailer)?;
         let api = match config.redis.link()? {
             None => api,

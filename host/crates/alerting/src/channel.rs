@@ -290,7 +290,7 @@ fn keep(config: &mut Map<String, Value>, name: &str, old: Value, kept: &mut Vec<
 }
 
 /// The host of a URL, for people.
-fn host_of(url: &str) -> String {
+pub(crate) fn host_of(url: &str) -> String {
     let url = url::Url::parse(url).ok();
     let host = url.as_ref().and_then(|url| {
         let host = url.host_str()?;

@@ -1,7 +1,8 @@
 //! Notifications: what is told, how, and the worker that delivers it.
 //!
 //! [`Channel`] is where to tell something, read from settings and checked when it is saved; [`Notification`] is
-//! what to tell; [`render`] writes it in the words and the format of the channel; [`Sender`] and [`send_mail`] make
+//! what to tell; [`render`] writes it in the words and the format of the channel, and [`preview`] shows that to whoever
+//! sets a channel up; [`Sender`] and [`send_mail`] make
 //! one attempt to deliver it; [`backoff`] says when the next one comes. All of these know no database. The
 //! [`Deliverer`] takes what is due from the outbox of the store, and keeps there what came of it.
 //!
@@ -15,6 +16,7 @@ pub mod channel;
 mod deliver;
 mod notification;
 mod outgoing;
+mod preview;
 mod render;
 pub mod sample;
 mod send;
@@ -30,10 +32,12 @@ pub use notification::{
     DigestItem, Event, ExecutionRef, Notification, RequestRow, Resolution, Severity,
 };
 pub use outgoing::{Outgoing, OutgoingMail, OutgoingRequest};
+pub use preview::{Preview, preview};
 pub use render::render;
 pub use send::{
     Attempt, MAIL_PATIENCE, MAX_ANSWER_BYTES, MailFailure, MailTransport, PATIENCE, Sender,
     send_mail,
 };
-pub use template::{PreviewError, Target, Template, TemplateError, preview};
+pub use template::{Target, Template, TemplateError};
 pub use vedette_core::{IncidentId, NotificationId};
+pub use vedette_egress::Policy;

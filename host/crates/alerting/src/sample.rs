@@ -109,6 +109,27 @@ pub fn digest() -> Notification {
     }
 }
 
+/// An example of each event.
+pub fn of(event: Event) -> Notification {
+    match event {
+        Event::Down => down(),
+        Event::Up => up(),
+        Event::Digest => digest(),
+        Event::Test => test(down().id, "Acme", at()),
+        Event::Acknowledged => Notification {
+            event,
+            occurred_at: at() + TimeDelta::minutes(1),
+            message: "anna sees to it.".to_owned(),
+            ..down()
+        },
+        Event::Reminder | Event::Escalated => Notification {
+            event,
+            occurred_at: at() + TimeDelta::minutes(30),
+            ..down()
+        },
+    }
+}
+
 /// What a channel is tried with. The id is the caller's, so that two tries are two notifications.
 pub fn test(id: NotificationId, organization: &str, occurred_at: DateTime<Utc>) -> Notification {
     Notification {

@@ -91,18 +91,6 @@ pub struct TemplateError {
 #[error("the template gives more than {MAX_OUTPUT_BYTES} bytes")]
 pub struct OutputTooLarge;
 
-/// Why there is no preview.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PreviewError {
-    /// It is no template.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// It gives too much.
-    #[error(transparent)]
-    Output(#[from] OutputTooLarge),
-}
-
 /// A template that was read and can be filled in.
 #[derive(Clone)]
 pub struct Template {
@@ -184,18 +172,6 @@ impl Template {
         filling.nodes(&self.nodes)?;
         Ok(filling.written)
     }
-}
-
-/// Reads a template and fills it in with a notification, for whoever is writing it.
-///
-/// # Errors
-/// What is wrong with the template, or that it gives too much.
-pub fn preview(
-    source: &str,
-    target: Target,
-    sample: &Notification,
-) -> Result<String, PreviewError> {
-    Ok(Template::parse(source, target)?.fill(sample)?)
 }
 
 /// A template that is being filled in.

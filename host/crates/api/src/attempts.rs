@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
-use vedette_core::{Clock, UserId};
+use vedette_core::{Clock, OrgId, UserId};
 
 use crate::{
     client_address::ClientAddress,
@@ -37,6 +37,12 @@ const MAILS: Rate = Rate {
 const STARTS: Rate = Rate {
     at_once: 120,
     every: TimeDelta::seconds(2),
+};
+
+/// Notifications by which an organization tries its channels: whoever gets them must not be flooded by us.
+const TESTS: Rate = Rate {
+    at_once: 20,
+    every: TimeDelta::seconds(30),
 };
 
 /// Counts the attempts. Cheap to clone.
@@ -102,6 +108,13 @@ impl Attempts {
         let key = key("start", &of_address(from));
         let taken = self.throttle.take(&[(key, STARTS)], self.clock.now()).await;
         taken.map_err(Problem::too_many_attempts)
+    }
+
+    /// Somebody tries a channel of an organization.
+    pub(crate) async fn at_test(&self, org: OrgId) -> Result<(), Problem> {
+        let key = key("test", org.as_uuid().as_bytes());
+        let taken = self.throttle.take(&[(key, TESTS)], self.clock.now()).await;
+        taken.map_err(Problem::too_many_requests)
     }
 
     async fn take(&self, account: Option<Key>, address: Option<Key>) -> Result<Attempt, Problem> {

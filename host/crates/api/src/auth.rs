@@ -246,6 +246,6 @@ pub(crate) mod need {
         RoleManage ProjectCreate ProjectUpdate ProjectDelete ScriptRead ScriptCreate ScriptUpdate
         ScriptDelete ScriptRun ExecutionRead ComponentRead ComponentCreate ComponentDelete
         ComponentKeyRead ComponentKeyManage VariableRead VariableManage AlertRead AlertManage
-        IncidentManage MaintenanceRead MaintenanceManage AuditRead
+        IncidentManage ChannelRead ChannelManage MaintenanceRead MaintenanceManage AuditRead
     }
 }

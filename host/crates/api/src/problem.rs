@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use vedette_alerting::{ConfigError, ConfigErrors};
 use vedette_core::{ComponentRefusal, ErrorClass, Permission, Quota, ScheduleError, ScriptError};
 use vedette_store::StoreError;
 
@@ -351,6 +352,15 @@ impl Problem {
         Self::new(StatusCode::BAD_GATEWAY, "bad-gateway", title, detail)
     }
 
+    /// The same, and which field asks for it.
+    pub(crate) fn at(self, pointer: &str) -> Self {
+        let error = FieldError::new(pointer, self.detail.clone());
+        Self {
+            errors: vec![error],
+            ..self
+        }
+    }
+
     /// 409: the installation lacks a setting for it.
     pub(crate) fn not_set_up(detail: impl Into<String>) -> Self {
         let status = StatusCode::CONFLICT;
@@ -454,6 +464,19 @@ impl From<ScriptError> for FieldError {
             pointer: error.pointer,
             detail: error.reason,
         }
+    }
+}
+
+impl From<ConfigErrors> for Problem {
+    fn from(errors: ConfigErrors) -> Self {
+        let errors = errors.0.into_iter();
+        Self::invalid(errors.map(Into::into).collect())
+    }
+}
+
+impl From<ConfigError> for FieldError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(error.pointer, error.reason)
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .merge(variables())
         .merge(alerts())
         .merge(maintenance())
+        .merge(notifications())
         .merge(audit())
         .merge(components())
 }
@@ -212,6 +213,29 @@ fn maintenance() -> OpenApiRouter<ApiState> {
             v1::silences::update::update_silence,
             v1::silences::delete::delete_silence
         ))
+}
+
+/// Whom alert rules tell, and what they were told.
+fn notifications() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            v1::channels::list::list_channels,
+            v1::channels::create::create_channel
+        ))
+        .routes(routes!(v1::channels::preview::preview_channel))
+        .routes(routes!(
+            v1::channels::get::get_channel,
+            v1::channels::update::update_channel,
+            v1::channels::delete::delete_channel
+        ))
+        .routes(routes!(v1::channels::test::test_channel))
+        .routes(routes!(
+            v1::alert_rules::channels::get_rule_channels,
+            v1::alert_rules::channels::set_rule_channels
+        ))
+        .routes(routes!(v1::notifications::list::list_notifications))
+        .routes(routes!(v1::notifications::get::get_notification))
+        .routes(routes!(v1::notifications::resend::resend_notification))
 }
 
 /// Uploaded components.

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
+use vedette_alerting::Policy;
 use vedette_core::{Clock, Quotas};
 use vedette_store::Store;
 
@@ -90,6 +91,8 @@ pub struct ApiState {
     pub(crate) uploads: Uploads,
     /// `None`: this installation sends no mail.
     pub(crate) outbox: Option<Outbox>,
+    /// Which addresses channels may have.
+    pub(crate) channel_policy: Arc<Policy>,
     /// Identity providers, by name.
     pub(crate) providers: Arc<BTreeMap<String, Provider>>,
 }
@@ -124,6 +127,7 @@ impl ApiState {
             manual_runs: ManualRuns::default(),
             uploads: Uploads::default(),
             outbox: None,
+            channel_policy: Arc::default(),
             providers: Arc::default(),
         }
     }
@@ -132,6 +136,16 @@ impl ApiState {
     pub fn with_mail(self, mailer: Arc<dyn Mailer>, public_url: Url) -> Self {
         let outbox = Some(Outbox::new(mailer, public_url));
         Self { outbox, ..self }
+    }
+
+    /// Judges the addresses of channels by `policy`, which the guard has that sends to them. Without it, they are on the
+    /// public internet.
+    pub fn with_channel_policy(self, policy: Policy) -> Self {
+        let channel_policy = Arc::new(policy);
+        Self {
+            channel_policy,
+            ..self
+        }
     }
 
     /// Lets people sign in by these providers, which are asked by `client` and send browsers back to an

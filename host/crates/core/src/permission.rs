@@ -61,6 +61,8 @@ permissions! {
     #[project] IncidentManage = "incident:manage", "Acknowledge and resolve incidents, and comment on them";
     #[project] MaintenanceRead = "maintenance:read", "See maintenance windows and silences";
     #[project] MaintenanceManage = "maintenance:manage", "Make, change and delete maintenance windows and silences";
+    ChannelRead = "channel:read", "See notification channels; what is encrypted stays unseen";
+    ChannelManage = "channel:manage", "Make, change, try and delete notification channels, and send again what did not arrive";
     ComponentRead = "component:read", "See the uploaded components";
     ComponentCreate = "component:create", "Upload components";
     ComponentDelete = "component:delete", "Delete components";
@@ -196,6 +198,7 @@ impl BuiltInRole {
             | P::AlertManage
             | P::IncidentManage
             | P::MaintenanceManage
+            | P::ChannelManage
             | P::ComponentCreate
             | P::ComponentDelete => self != Self::Viewer,
             P::OrganizationRead
@@ -207,6 +210,7 @@ impl BuiltInRole {
             | P::VariableRead
             | P::AlertRead
             | P::MaintenanceRead
+            | P::ChannelRead
             | P::ComponentRead
             | P::ComponentKeyRead => true,
         }

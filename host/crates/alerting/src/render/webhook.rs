@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::{
-    ChannelKind, NotificationId, OutgoingRequest,
+    ChannelKind, Event, NotificationId, OutgoingRequest,
     channel::{BodyFormat, BodyTemplate, Webhook},
     sample, signature,
     told::Told,
@@ -66,9 +66,8 @@ fn fill(body: &BodyTemplate, told: &Told) -> Result<String, String> {
 
 /// Whether a body works with notifications of several kinds.
 pub(crate) fn try_body(body: &BodyTemplate) -> Result<(), String> {
-    let test = sample::test(sample::down().id, "Acme", sample::down().occurred_at);
-    for notification in [sample::down(), sample::up(), sample::digest(), test] {
-        let told = Told::new(&notification);
+    for event in Event::ALL {
+        let told = Told::new(&sample::of(*event));
         fill(body, &told).map_err(|problem| format!("of the event `{}`: {problem}", told.event))?;
     }
     Ok(())

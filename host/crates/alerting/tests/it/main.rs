@@ -9,6 +9,7 @@ mod formats;
 mod hostile;
 mod kills;
 mod mail;
+mod preview;
 mod sending;
 mod server;
 mod signature;

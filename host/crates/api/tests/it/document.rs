@@ -87,6 +87,18 @@ const PROMISED: &[(&str, &str)] = &[
     ("get", "/api/v1/alert-rules/{rule_id}"),
     ("put", "/api/v1/alert-rules/{rule_id}"),
     ("delete", "/api/v1/alert-rules/{rule_id}"),
+    ("get", "/api/v1/alert-rules/{rule_id}/channels"),
+    ("put", "/api/v1/alert-rules/{rule_id}/channels"),
+    ("post", "/api/v1/notification-channels"),
+    ("get", "/api/v1/notification-channels"),
+    ("post", "/api/v1/notification-channels/preview"),
+    ("get", "/api/v1/notification-channels/{channel_id}"),
+    ("put", "/api/v1/notification-channels/{channel_id}"),
+    ("delete", "/api/v1/notification-channels/{channel_id}"),
+    ("post", "/api/v1/notification-channels/{channel_id}/test"),
+    ("get", "/api/v1/notifications"),
+    ("get", "/api/v1/notifications/{notification_id}"),
+    ("post", "/api/v1/notifications/{notification_id}/resend"),
     ("get", "/api/v1/incidents"),
     ("get", "/api/v1/incidents/{incident_id}"),
     ("post", "/api/v1/incidents/{incident_id}/acknowledge"),
@@ -226,6 +238,8 @@ fn every_operation_says_what_can_go_wrong() {
             "/api/v1/admin/users/{user_id}/password-reset",
             "/api/v1/incidents/{incident_id}/acknowledge",
             "/api/v1/incidents/{incident_id}/resolve",
+            "/api/v1/notification-channels/{channel_id}/test",
+            "/api/v1/notifications/{notification_id}/resend",
         ]
         .contains(&path.as_str());
         for status in ["413", "422"] {

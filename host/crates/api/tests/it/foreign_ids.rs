@@ -30,6 +30,8 @@ struct Things {
     incident: String,
     window: String,
     silence: String,
+    channel: String,
+    notification: String,
     session: String,
     organization: String,
     identity: String,
@@ -84,6 +86,10 @@ impl Things {
         world.slot(&script, Status::Failure).await;
         let incident = world.incident(owner, &script).await;
         let silence = silence_body(&json!({}));
+        let channel = world
+            .channel(owner, &name, "ntfy", json!({ "topic": "mine" }))
+            .await;
+        let tried = post(&format!("{channel}/test"), json!({})).await.json();
         let me = world.get(owner, "/api/v1/users/me").await.json();
         let sessions = world.get(owner, "/api/v1/users/me/sessions").await.json();
         Self {
@@ -100,6 +106,8 @@ impl Things {
             incident,
             window: id(&post("/api/v1/maintenance-windows", window_body(&json!({}))).await),
             silence: id(&post("/api/v1/silences", silence).await),
+            channel: channel.rsplit('/').next().unwrap().to_owned(),
+            notification: tried["notification_id"].as_str().unwrap().to_owned(),
             session: sessions["items"][0]["id"].as_str().unwrap().to_owned(),
             organization: me["organization_id"].as_str().unwrap().to_owned(),
             identity: identity(world, owner, &name).await,
@@ -114,6 +122,7 @@ impl Things {
             format!("alert-rules/{}", self.rule),
             format!("maintenance-windows/{}", self.window),
             format!("silences/{}", self.silence),
+            format!("notification-channels/{}", self.channel),
             // Its executions and its incident go with it.
             format!("scripts/{}", self.script),
             format!("projects/{}", self.project),
@@ -149,6 +158,8 @@ impl Things {
             ("incident_id", _) => &self.incident,
             ("window_id", _) => &self.window,
             ("silence_id", _) => &self.silence,
+            ("channel_id", _) => &self.channel,
+            ("notification_id", _) => &self.notification,
             ("session_id", _) => &self.session,
             ("organization_id", _) => &self.organization,
             ("identity_id", _) => &self.identity,
@@ -165,6 +176,8 @@ fn body(operation: &str, own_role: &Value) -> Option<Value> {
         "dry_run_alert_rule" => json!({ "rule_definition": { "type": "status_change" } }),
         "update_maintenance_window" => window_body(&json!({ "name": "stolen" })),
         "update_silence" => silence_body(&json!({ "comment": "stolen" })),
+        "set_rule_channels" => json!({ "channel_ids": [] }),
+        "update_channel" => json!({ "name": "stolen", "config": { "topic": "stolen" } }),
         "comment_on_incident" => json!({ "message": "stolen" }),
         "update_variable" => json!({ "value": "stolen" }),
         "update_member" => json!({ "roles": [{ "role_id": own_role }] }),

@@ -79,7 +79,10 @@ async fn a_window_is_made_read_changed_and_deleted() {
     let path = made(&world, &anna, WINDOWS, window_body(&json!({}))).await;
     let read = world.get(&anna, &path).await;
     insta::assert_json_snapshot!("maintenance_window", redacted(&read.json()));
-    assert_eq!(ids(&world, &anna, WINDOWS).await, [path.clone()]);
+    assert_eq!(
+        ids(&world, &anna, WINDOWS).await,
+        std::slice::from_ref(&path)
+    );
 
     let script = world.script(&anna, json!({})).await;
     let body = json!({
@@ -131,7 +134,10 @@ async fn a_silence_is_made_read_changed_and_deleted() {
         (&json!(false), &json!("Tried out.\nTwice."))
     );
     assert_eq!(later.header("etag"), "\"2\"");
-    assert_eq!(ids(&world, &anna, SILENCES).await, [path.clone()]);
+    assert_eq!(
+        ids(&world, &anna, SILENCES).await,
+        std::slice::from_ref(&path)
+    );
     for expected in [204, 404] {
         assert_eq!(world.delete(&anna, &path).await.status, expected);
     }
@@ -292,7 +298,7 @@ async fn each_field_of_a_silence_that_is_wrong_is_named() {
         ),
         (json!({ "ends_at": "2028-11-24T11:00:00Z" }), "/ends_at"),
         (json!({ "starts_at": "2026-12-24T11:00:00Z" }), "/ends_at"),
-        (json!({ "starts_at": "1066-12-24T11:00:00Z" }), "/ends_at"),
+        (json!({ "starts_at": "1066-12-24T11:00:00Z" }), "/starts_at"),
         (json!({ "comment": "\u{7}" }), "/comment"),
         (json!({ "comment": "x".repeat(501) }), "/comment"),
         (json!({ "forever": true }), "/forever"),
@@ -415,5 +421,34 @@ async fn windows_go_with_what_they_cover() {
         assert_eq!(world.delete(&anna, &path).await.status, 204);
         assert_eq!(world.get(&anna, &window).await.status, 404, "{kind}");
         assert_eq!(ids(&world, &anna, WINDOWS).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_while_one_is_active() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    let script = world.script(&anna, json!({})).await;
+    world.rule(&anna, &script, json!({})).await;
+    let open = async || {
+        let path = "/api/v1/incidents?status=open";
+        let listed = world.get(&anna, path).await.json();
+        listed["items"].as_array().unwrap().len()
+    };
+    let now = json!({ "from": "2026-11-24T11:00:00Z", "until": "2026-11-24T13:00:00Z" });
+    for (noun, body) in [
+        (WINDOWS, window_body(&json!({ "window": now }))),
+        (SILENCES, silence_body(&json!({}))),
+    ] {
+        let path = made(&world, &anna, noun, body).await;
+        assert_eq!(world.get(&anna, &path).await.json()["is_active"], true);
+        world.slot(&script, Status::Failure).await;
+        assert_eq!(open().await, 0, "{noun}");
+        // Deleted, it ends.
+        assert_eq!(world.delete(&anna, &path).await.status, 204);
+        world.slot(&script, Status::Failure).await;
+        assert_eq!(open().await, 1, "{noun}");
+        world.slot(&script, Status::Success).await;
+        assert_eq!(open().await, 0, "{noun}");
     }
 }

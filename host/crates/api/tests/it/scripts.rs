@@ -169,11 +169,6 @@ async fn each_field_has_its_rules() {
                 "parameters": { "url": "http://a/", "expected_status": 99 } }),
             "/parameters/expected_status",
         ),
-        (json!({ "parent_script_id": absent }), "/parent_script_id"),
-        (json!({ "tags": vec!["x"; 21] }), "/tags"),
-        (json!({ "tags": ["x", "y", "x"] }), "/tags/2"),
-        (json!({ "tags": ["x", "team *"] }), "/tags/1"),
-        (json!({ "tags": ["x".repeat(51)] }), "/tags/0"),
         (json!({ "cron_expression": null }), "/cron_expression"),
         (json!({ "interval_seconds": 60 }), "/cron_expression"),
         (
@@ -325,6 +320,8 @@ async fn what_the_server_decides_cannot_be_sent() {
         "env_vars",
         "timeout_seconds",
         "is_enabled",
+        "parent_script_id",
+        "tags",
     ];
     let read = before.json();
     names.extend(
@@ -510,6 +507,26 @@ async fn a_script_has_tags_and_depends_on_another() {
         (&plain["parent_script_id"], &plain["tags"]),
         (&json!(null), &json!([]))
     );
+}
+
+#[tokio::test]
+async fn tags_have_their_rules() {
+    let world = World::new().await;
+    let anna = world.account("anna").await;
+    for (tags, pointer) in [
+        (json!(vec!["x"; 21]), "/tags"),
+        (json!(["x", "y", "x"]), "/tags/2"),
+        (json!(["x", "team *"]), "/tags/1"),
+        (json!(["x".repeat(51)]), "/tags/0"),
+    ] {
+        let body = script_body(&json!({ "tags": tags }));
+        let refused = world.post(&anna, SCRIPTS, body).await;
+        assert_eq!(
+            (refused.status, refused.pointers()),
+            (422, vec![pointer.to_owned()]),
+            "{tags}"
+        );
+    }
 }
 
 #[tokio::test]

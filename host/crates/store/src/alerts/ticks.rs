@@ -1,6 +1,7 @@
 //! What happens without an execution: to rules, as when a script is silent or a certificate comes near its end, and to
 //! incidents that nobody sees to.
 
+use chrono::TimeDelta;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 use vedette_core::{Clock, OrgId, ScriptId, slot::DEFAULT_LOCATION};
@@ -13,6 +14,24 @@ use crate::{
 
 /// Scripts of one transaction.
 const SCRIPTS: i64 = 100;
+
+/// When to look again at what does not read: it was said loudly, and nothing came of the look.
+const UNREAD_LOOK: TimeDelta = TimeDelta::hours(1);
+/// Puts off what is due of scripts: the new time, now, and the ids of the scripts stand between the parts.
+const PUT_OFF: [[&str; 4]; 2] = [
+    [
+        "UPDATE alert_rule_states SET next_tick_at = ",
+        " WHERE next_tick_at <= ",
+        " AND rule_id IN (SELECT id FROM alert_rules WHERE script_id IN (",
+        "))",
+    ],
+    [
+        "UPDATE incidents SET next_notice_at = ",
+        " WHERE next_notice_at <= ",
+        " AND script_id IN (",
+        ")",
+    ],
+];
 
 const DUE_TICKS: &str = "SELECT rules.org_id, rules.script_id FROM alert_rule_states AS states \
     JOIN alert_rules AS rules ON rules.id = states.rule_id JOIN scripts ON scripts.id = rules.script_id \
@@ -76,6 +95,17 @@ impl Store {
                 alerts.follow_up(&asked, Cause::time(now, clock), &mut changes);
             }
             write_alerts!(D, tx, changes);
+            // What is due still would be looked at again at once, for ever.
+            for [set, if_due, of_scripts, end] in PUT_OFF {
+                let mut update = QueryBuilder::<D>::new(set);
+                update.push_bind(now + UNREAD_LOOK).push(if_due).push_bind(now).push(of_scripts);
+                let mut ids = update.separated(", ");
+                for script in &scripts {
+                    ids.push_bind(script.as_uuid());
+                }
+                update.push(end);
+                update.build().persistent(false).execute(&mut *tx).await?;
+            }
         });
         self.outbox.notify_one();
         Ok(due.len() as u64)

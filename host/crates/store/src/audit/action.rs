@@ -64,6 +64,8 @@ actions! {
     ChannelCreate "channel.create" "A notification channel was made"
     ChannelUpdate "channel.update" "A notification channel was changed, or disabled because nobody listens there any more"
     ChannelDelete "channel.delete" "A notification channel was deleted"
+    ChannelTest "channel.test" "A notification channel was tried"
+    NotificationResend "notification.resend" "A notification that was not delivered is sent again"
     IncidentAcknowledge "incident.acknowledge" "Somebody sees to an incident"
     IncidentResolve "incident.resolve" "Somebody said that an incident is over"
     IncidentComment "incident.comment" "Somebody said something about an incident"

@@ -1,6 +1,6 @@
 //! Which channels an alert rule tells.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, QueryBuilder};
@@ -17,6 +17,8 @@ const FIND_RULE: &str = "SELECT id FROM alert_rules WHERE org_id = $1 AND id = $
 const LIST_RULE_CHANNELS: &str = "SELECT channel_id FROM alert_rule_channels \
     JOIN alert_rules ON alert_rules.id = rule_id WHERE org_id = $1 AND rule_id = $2 \
     ORDER BY channel_id";
+const CHANNELS_OF_RULES: &str = "SELECT rule_id, channel_id FROM alert_rule_channels \
+    JOIN alert_rules ON alert_rules.id = rule_id WHERE org_id = ";
 const DETACH_ALL: &str = "DELETE FROM alert_rule_channels WHERE rule_id = $1";
 const ATTACH: &str = "INSERT INTO alert_rule_channels (rule_id, channel_id) VALUES ($1, $2)";
 
@@ -57,6 +59,36 @@ impl Store {
                 .await?
         });
         Ok(Some(ids.into_iter().map(ChannelId::from_uuid).collect()))
+    }
+
+    /// The channels that each of some rules of an organization tells; those without one are not among them.
+    pub async fn channels_of_rules(
+        &self,
+        org: OrgId,
+        rules: &[AlertRuleId],
+    ) -> Result<HashMap<AlertRuleId, Vec<ChannelId>>, StoreError> {
+        let mut found: HashMap<AlertRuleId, Vec<ChannelId>> = HashMap::new();
+        if rules.is_empty() {
+            return Ok(found);
+        }
+        let rows: Vec<(Uuid, Uuid)> = on_db!(self, pool => {
+            let mut query = QueryBuilder::new(CHANNELS_OF_RULES);
+            query.push_bind(org.as_uuid()).push(" AND rule_id IN (");
+            let mut places = query.separated(", ");
+            for rule in rules {
+                places.push_bind(rule.as_uuid());
+            }
+            query.push(") ORDER BY channel_id");
+            query.build_query_as().persistent(false).fetch_all(pool).await?
+        });
+        for (rule, channel) in rows {
+            let rule = AlertRuleId::from_uuid(rule);
+            found
+                .entry(rule)
+                .or_default()
+                .push(ChannelId::from_uuid(channel));
+        }
+        Ok(found)
     }
 
     /// Sets the channels that a rule tells, in place of those before. Whoever was told that something is down is

@@ -109,6 +109,7 @@ pub(super) const ALL_SQL: &[&str] = &[
     FORGET_SILENCES,
     INSERT_SILENCE,
     GET_SILENCE,
+    LIST_SILENCES,
     UPDATE_SILENCE,
     DELETE_SILENCE,
 ];

@@ -66,7 +66,7 @@ pub struct NewWindow {
 #[derive(Debug, Clone)]
 pub enum CreatedWindow {
     /// It is there.
-    Done(MaintenanceWindow),
+    Done(Box<MaintenanceWindow>),
     /// The organization has no such script or project.
     NoScope,
     /// The organization has [`MAX_WINDOWS`] that are not over.
@@ -77,7 +77,7 @@ pub enum CreatedWindow {
 #[derive(Debug, Clone)]
 pub enum UpdatedWindow {
     /// The window as it is now.
-    Done(MaintenanceWindow),
+    Done(Box<MaintenanceWindow>),
     /// No such window in this organization.
     NotFound,
     /// The organization has no such script or project.
@@ -116,6 +116,7 @@ pub(super) const ALL_SQL: &[&str] = &[
     FORGET_WINDOWS,
     INSERT_WINDOW,
     GET_WINDOW,
+    LIST_WINDOWS,
     UPDATE_WINDOW,
     DELETE_WINDOW,
     DELETE_WINDOWS_OF_SCRIPT,
@@ -282,7 +283,7 @@ impl Store {
             audit!(self, tx, org, Event::made(action, window.id, window.snapshot()));
             window
         });
-        Ok(CreatedWindow::Done(window))
+        Ok(CreatedWindow::Done(Box::new(window)))
     }
 
     /// One window of an organization.
@@ -379,7 +380,7 @@ impl Store {
             audit!(self, tx, org, Event::changed(action, id, before, after));
             window
         });
-        Ok(UpdatedWindow::Done(window))
+        Ok(UpdatedWindow::Done(Box::new(window)))
     }
 
     /// Deletes a window, which ends at once. `false`: there was none.

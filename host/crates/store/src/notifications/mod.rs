@@ -10,7 +10,7 @@ mod resend;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use vedette_core::{ChannelId, IncidentId, NotificationId, OrgId, ScriptId};
+use vedette_core::{ChannelId, IncidentId, NotificationId, OrgId, ProjectId, ScriptId};
 
 pub use claim::{
     AfterAttempt, AttemptOutcome, ClaimedNotification, DeliveryAttempt, MAX_CLAIMS_OF_CHANNEL,
@@ -82,6 +82,8 @@ pub struct StoredNotification {
 pub struct NotificationDetail {
     /// The notification.
     pub notification: StoredNotification,
+    /// The project of its script. `None`: it is about no script, or about one that is gone.
+    pub project_id: Option<ProjectId>,
     /// The last 100 attempts, oldest first.
     pub attempts: Vec<DeliveryAttempt>,
 }
@@ -97,7 +99,7 @@ pub struct NotificationFilter {
     pub channel: Option<ChannelId>,
 }
 
-/// A notification that is about no incident, such as a test of a channel.
+/// A notification that is about no incident: somebody tries a channel.
 #[derive(Debug, Clone)]
 pub struct NewNotification {
     /// Its id, which is in the payload too.
@@ -106,7 +108,7 @@ pub struct NewNotification {
     pub org_id: OrgId,
     /// Where it goes.
     pub channel_id: ChannelId,
-    /// What happened: `test` or `digest`.
+    /// What happened: `test`.
     pub event: String,
     /// All that is told.
     pub payload: Value,

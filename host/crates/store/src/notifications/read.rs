@@ -3,27 +3,30 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
-use vedette_core::{ChannelId, IncidentId, NotificationId, OrgId, Projects, ScriptId};
+use vedette_core::{ChannelId, IncidentId, NotificationId, OrgId, ProjectId, Projects, ScriptId};
 
 use super::{
     AttemptOutcome, DeliveryAttempt, NewNotification, NotificationDetail, NotificationFilter,
     NotificationStatus, StoredNotification,
 };
 use crate::{
-    Page, PageRequest, Store, StoreError,
+    AuditAction, Page, PageRequest, Store, StoreError,
     alerts::{Conditions, bind_some},
+    audit::{Event, audit},
     db::{in_tx, on_db},
 };
 
 /// Attempts that are shown with a notification.
 const SHOWN_ATTEMPTS: i64 = 100;
 
-const GET_NOTIFICATION: &str = "SELECT id, script_id, incident_id, channel_id, event, payload, created_at, \
-    status, attempts, next_attempt_at, delivered_at, last_error, digest_id FROM notifications \
-    WHERE org_id = $1 AND id = $2";
+const GET_NOTIFICATION: &str = "SELECT notes.id, notes.script_id, notes.incident_id, \
+    notes.channel_id, notes.event, notes.payload, notes.created_at, notes.status, notes.attempts, \
+    notes.next_attempt_at, notes.delivered_at, notes.last_error, notes.digest_id, scripts.project_id \
+    FROM notifications AS notes LEFT JOIN scripts ON scripts.id = notes.script_id \
+    WHERE notes.org_id = $1 AND notes.id = $2";
 const LIST_NOTIFICATIONS: &str = "SELECT notes.id, notes.script_id, notes.incident_id, \
     notes.channel_id, notes.event, notes.payload, notes.created_at, notes.status, notes.attempts, \
     notes.next_attempt_at, notes.delivered_at, notes.last_error, notes.digest_id FROM notifications AS notes \
@@ -65,6 +68,13 @@ struct NotificationRow {
     delivered_at: Option<DateTime<Utc>>,
     last_error: Option<String>,
     digest_id: Option<Uuid>,
+}
+
+#[derive(FromRow)]
+struct DetailRow {
+    #[sqlx(flatten)]
+    notification: NotificationRow,
+    project_id: Option<Uuid>,
 }
 
 impl TryFrom<NotificationRow> for StoredNotification {
@@ -160,8 +170,8 @@ impl Store {
         org: OrgId,
         id: NotificationId,
     ) -> Result<Option<NotificationDetail>, StoreError> {
-        let (row, attempts): (Option<NotificationRow>, Vec<AttemptRow>) = on_db!(self, pool => {
-            let row: Option<NotificationRow> = sqlx::query_as(GET_NOTIFICATION)
+        let (row, attempts): (Option<DetailRow>, Vec<AttemptRow>) = on_db!(self, pool => {
+            let row: Option<DetailRow> = sqlx::query_as(GET_NOTIFICATION)
                 .bind(org.as_uuid())
                 .bind(id.as_uuid())
                 .fetch_optional(pool)
@@ -180,17 +190,19 @@ impl Store {
         let attempts = attempts.collect::<Result<_, _>>()?;
         row.map(|row| {
             Ok(NotificationDetail {
-                notification: row.try_into()?,
+                notification: row.notification.try_into()?,
+                project_id: row.project_id.map(ProjectId::from_uuid),
                 attempts,
             })
         })
         .transpose()
     }
 
-    /// Puts a notification into the outbox that is about no incident. `false`: no such channel in this organization.
+    /// Puts a notification into the outbox with which somebody tries a channel. `false`: no such channel in this
+    /// organization.
     pub async fn create_notification(&self, new: &NewNotification) -> Result<bool, StoreError> {
         let is_made = in_tx!(self, tx => {
-            sqlx::query(INSERT_NOTIFICATION)
+            let inserted = sqlx::query(INSERT_NOTIFICATION)
                 .bind(new.id.as_uuid())
                 .bind(new.org_id.as_uuid())
                 .bind(new.channel_id.as_uuid())
@@ -199,8 +211,13 @@ impl Store {
                 .bind(new.created_at)
                 .execute(&mut *tx)
                 .await?
-                .rows_affected()
-                > 0
+                .rows_affected();
+            if inserted > 0 {
+                let after = json!({ "notification_id": new.id });
+                let made = Event::made(AuditAction::ChannelTest, new.channel_id, after);
+                audit!(self, tx, new.org_id, made);
+            }
+            inserted > 0
         });
         self.outbox.notify_one();
         Ok(is_made)

@@ -1,11 +1,16 @@
 //! Sending dead letters again.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use vedette_core::{NotificationId, OrgId};
 
-use crate::{Store, StoreError, db::in_tx};
+use crate::{
+    AuditAction, Store, StoreError,
+    audit::{Event, audit},
+    db::in_tx,
+};
 
 const FIND_FATE: &str = "SELECT status, digest_id FROM notifications WHERE org_id = $1 AND id = $2";
 /// It, and what came after it of the same incidents to the same channel, by itself or in a digest, and so on.
@@ -94,6 +99,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
+            let done = Event::made(AuditAction::NotificationResend, id, json!({ "sent_again": revived }));
+            audit!(self, tx, org, done);
             Resent::Done(revived)
         });
         self.outbox.notify_one();

@@ -265,6 +265,11 @@ async fn rules_tell_channels_of_their_organization(store: Store) {
     );
     let nobody = AlertRuleId::generate(&clock());
     assert_eq!(set(anna.org, nobody, &[]).await, SetChannels::NoRule);
+    let of = async |org, rules: &[AlertRuleId]| store.channels_of_rules(org, rules).await.unwrap();
+    let found = of(anna.org, &[rule, nobody]).await;
+    assert_eq!((found.len(), found[&rule].as_slice()), (1, &both[..]));
+    assert!(of(bert.org, &[rule]).await.is_empty());
+    assert!(of(anna.org, &[]).await.is_empty());
     assert!(store.delete_channel(anna.org, one).await.unwrap());
     assert_eq!(list().await, [two]);
     assert_eq!(set(anna.org, rule, &[]).await, SetChannels::Done);

@@ -14,7 +14,7 @@ use vedette_store::{
 use crate::{
     Owner,
     channels::{as_it_is, channel, update},
-    outbox::{World, failure},
+    outbox::{World, failure, last_record},
     owner, start, success,
 };
 
@@ -424,6 +424,8 @@ async fn dead_letters_are_sent_again(store: Store) {
     // With what came after it.
     world.clock.advance(TimeDelta::hours(30));
     assert_eq!(resend(org, down.id).await, Resent::Done(2));
+    let sent_again = ("notification.resend".to_owned(), Some(down.id.to_string()));
+    assert_eq!(last_record(&store, org).await, sent_again);
     let [again] = claim(&store, world.clock.now(), 9)
         .await
         .try_into()

@@ -1,5 +1,6 @@
 //! Incidents: what makes one of several rules, what ends one, and what people do about it.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use vedette_core::{
     Clock as _, ErrorClass, Projects,
@@ -328,6 +329,27 @@ async fn what_does_not_read_begins_anew() {
             runs.run(outcome).await;
         }
         assert_eq!(stages().await, [IncidentStage::Open]);
+    })
+    .await;
+}
+
+/// Time would look at it again and again, in one go.
+#[tokio::test]
+async fn what_does_not_read_is_looked_at_again_later() {
+    on_each(async |database: &TestDatabase| {
+        let store = &database.store;
+        let anna = owner(store, "anna").await;
+        let runs = Runs::new(store, &anna).await;
+        let silent = definition(&json!({ "type": "no_data", "intervals": 3 }));
+        rule(store, &anna, runs.script, content("silent", silent)).await;
+        runs.run(success()).await;
+        by_hand(database, "UPDATE alert_rules SET rule_definition = '{}'").await;
+        let clock = &runs.clock;
+        clock.advance(TimeDelta::days(1));
+        assert_eq!(store.tick_alerts(clock).await.unwrap(), 1);
+        assert_eq!(store.tick_alerts(clock).await.unwrap(), 0);
+        clock.advance(TimeDelta::hours(1));
+        assert_eq!(store.tick_alerts(clock).await.unwrap(), 1);
     })
     .await;
 }

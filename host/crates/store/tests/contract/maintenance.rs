@@ -58,7 +58,7 @@ pub(crate) async fn window(
     definition: WindowText,
 ) -> MaintenanceWindow {
     match create(store, owner, content(scope, definition)).await {
-        CreatedWindow::Done(window) => window,
+        CreatedWindow::Done(window) => *window,
         other => panic!("{other:?}"),
     }
 }
@@ -152,7 +152,7 @@ async fn a_window_is_kept_changed_and_deleted(store: Store) {
         (&changed.content, changed.revision, changed.updated_at),
         (&change, 2, later)
     );
-    assert_eq!(read(&anna).await, Some(changed));
+    assert_eq!(read(&anna).await, Some(*changed));
 
     let delete = async |owner: &Owner| {
         let deleted = store.delete_maintenance_window(owner.org, made.id);

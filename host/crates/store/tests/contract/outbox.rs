@@ -4,14 +4,14 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use vedette_core::{
     AlertRuleId, ChannelId, Clock as _, ExecutionId, IncidentId, ManualClock, NotificationId,
-    Outcome, ProjectId, Projects, RequestRecord, ScriptId, Status, Step, StepKind,
+    OrgId, Outcome, ProjectId, Projects, RequestRecord, ScriptId, Status, Step, StepKind,
     alert::{Severity, follow_up::FollowUp, rule::RuleDefinition},
 };
 use vedette_store::{
-    AlertRule, ChangedIncident, ChannelChange, CreatedRule, FinishedSlot, HistoryFilter,
-    IncidentAction, IncidentFilter, NewAlertRule, NewNotification, NotificationFilter,
-    NotificationStatus, RuleContent, ScriptChange, SetChannels, Store, StoredNotification,
-    both_databases,
+    AlertRule, AuditFilter, ChainId, ChangedIncident, ChannelChange, CreatedRule, FinishedSlot,
+    HistoryFilter, IncidentAction, IncidentFilter, NewAlertRule, NewNotification,
+    NotificationFilter, NotificationStatus, RuleContent, ScriptChange, SetChannels, Store,
+    StoredNotification, both_databases,
 };
 
 use crate::{
@@ -471,6 +471,14 @@ async fn people_are_told_of_people(store: Store) {
     assert_eq!(told[2].payload["resolution"], "person");
 }
 
+/// What was recorded last in the log of an organization, and of which thing.
+pub(crate) async fn last_record(store: &Store, org: OrgId) -> (String, Option<String>) {
+    let all = AuditFilter::default();
+    let log = store.list_audit(ChainId::from(org), &all, PAGE).await;
+    let record = log.unwrap().items.remove(0).record;
+    (record.action, record.target)
+}
+
 async fn notifications_are_read_by_their_organization(store: Store) {
     let world = World::new(&store).await;
     let bert = owner(&store, "bert").await;
@@ -514,6 +522,7 @@ async fn notifications_are_read_by_their_organization(store: Store) {
         (detail.notification, detail.attempts.len()),
         (item.clone(), 0)
     );
+    assert_eq!(own, Projects::Only(vec![detail.project_id.unwrap()]));
     assert_eq!(
         store.get_notification(bert.org, item.id).await.unwrap(),
         None
@@ -534,6 +543,10 @@ async fn notifications_are_read_by_their_organization(store: Store) {
     };
     assert!(!store.create_notification(&foreign).await.unwrap());
     assert!(store.create_notification(&new).await.unwrap());
+    let detail = store.get_notification(org, new.id).await.unwrap().unwrap();
+    assert_eq!(detail.project_id, None);
+    let tried = ("channel.test".to_owned(), Some(one.to_string()));
+    assert_eq!(last_record(&store, org).await, tried);
     assert_eq!(world.events(one).await, ["down", "test"]);
     assert_eq!(list(org, &own, to_one).await, 1, "it is of no project");
 }

@@ -36,6 +36,10 @@ const OPENERS: &[&str] = &[
     "ureq",
 ];
 
+/// What of alerting sends. The API reads settings of channels and shows messages by the same crate, but what is sent
+/// goes through the outbox.
+const SENDERS: &[&str] = &["Deliverer", "Sender", "send_mail"];
+
 /// Files, or folders, that may all the same, and why. The store's databases are not here: sqlx
 /// dials them, and only the store may import it. Nor is Redis, with the API and its crate.
 const ALLOWED: &[(&str, &str)] = &[
@@ -73,7 +77,13 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
         if is_test(&shown) {
             continue;
         }
-        for opener in openers(&fs::read_to_string(&path)?) {
+        let text = fs::read_to_string(&path)?;
+        if shown.starts_with("host/crates/api/src/") {
+            found.extend(senders(&text).into_iter().map(|sender| {
+                format!("{shown} names `{sender}` of vedette-alerting; the API writes to the outbox only")
+            }));
+        }
+        for opener in openers(&text) {
             match ALLOWED.iter().find(|(place, _)| shown.starts_with(place)) {
                 Some((place, _)) => {
                     used.insert(*place);
@@ -96,18 +106,33 @@ fn is_test(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs")
 }
 
-/// Those in the code of a file, without its comments and its unit tests at the end.
+/// Those in the code of a file.
 fn openers(text: &str) -> BTreeSet<&'static str> {
+    named(&code(text), OPENERS)
+}
+
+/// Those in the code of a file that has something of alerting.
+fn senders(text: &str) -> BTreeSet<&'static str> {
+    let code = code(text);
+    if has_word(&code, "vedette_alerting") {
+        named(&code, SENDERS)
+    } else {
+        BTreeSet::new()
+    }
+}
+
+/// A file without its comments and its unit tests at the end.
+fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let lines = code
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
-    let code = lines.collect::<Vec<_>>().join("\n");
-    OPENERS
-        .iter()
-        .copied()
-        .filter(|opener| has_word(&code, opener))
-        .collect()
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn named(code: &str, words: &[&'static str]) -> BTreeSet<&'static str> {
+    let words = words.iter().copied();
+    words.filter(|word| has_word(code, word)).collect()
 }
 
 /// Whether a word stands there by itself, not as a part of a longer one.
@@ -160,6 +185,14 @@ mod tests {
         ] {
             assert!(openers(code).is_empty(), "{code}: {:?}", openers(code));
         }
+    }
+
+    #[test]
+    fn who_sends_is_found() {
+        assert!(!senders("use vedette_alerting::{Channel, Sender};").is_empty());
+        assert!(!senders("vedette_alerting::send_mail(&transport, &mail, time)").is_empty());
+        assert!(senders("use vedette_alerting::{Channel, preview};").is_empty());
+        assert!(senders("use tokio::sync::watch::Sender;").is_empty());
     }
 
     #[test]

@@ -68,5 +68,6 @@ pub(crate) async fn create_alert_rule(
     let path = format!("/api/v1/alert-rules/{}", rule.id);
     let location = AppendHeaders([(header::LOCATION, path)]);
     let etag = etag(rule.revision);
-    Ok((StatusCode::CREATED, etag, location, Json(rule.into())))
+    let view = AlertRuleView::new(rule, Vec::new());
+    Ok((StatusCode::CREATED, etag, location, Json(view)))
 }

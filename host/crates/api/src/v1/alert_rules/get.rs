@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, response::IntoResponseParts};
 use vedette_core::AlertRuleId;
 
-use super::{AlertRuleView, find_rule};
+use super::{AlertRuleView, find_rule, one_with_channels};
 use crate::{
     ApiState,
     auth::{May, need},
@@ -23,5 +23,6 @@ pub(crate) async fn get_alert_rule(
     PathId(id): PathId<AlertRuleId>,
 ) -> Result<(impl IntoResponseParts, Json<AlertRuleView>), Problem> {
     let rule = find_rule(&state, &caller, id).await?;
-    Ok((etag(rule.revision), Json(rule.into())))
+    let view = one_with_channels(&state, caller.org_id, rule).await?;
+    Ok((etag(view.revision), Json(view)))
 }

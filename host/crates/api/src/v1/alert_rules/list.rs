@@ -2,8 +2,9 @@
 
 use axum::{Json, extract::State};
 use vedette_core::ScriptId;
+use vedette_store::Page;
 
-use super::{AlertRuleView, check_script};
+use super::{AlertRuleView, check_script, with_channels};
 use crate::{
     ApiState,
     auth::{May, need},
@@ -26,6 +27,11 @@ pub(crate) async fn list_alert_rules(
     PageQuery(page): PageQuery,
 ) -> Result<Json<PageView<AlertRuleView>>, Problem> {
     check_script(&state, &caller, script).await?;
-    let page = state.store.list_alert_rules(caller.org_id, script, page);
-    Ok(Json(PageView::of(page.await?)))
+    let org = caller.org_id;
+    let page = state.store.list_alert_rules(org, script, page).await?;
+    let page = Page {
+        items: with_channels(&state, org, page.items).await?,
+        next_cursor: page.next_cursor,
+    };
+    Ok(Json(PageView::<AlertRuleView>::of(page)))
 }

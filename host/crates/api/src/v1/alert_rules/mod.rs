@@ -1,6 +1,7 @@
 //! Alert rules of scripts.
 
 mod body;
+pub(crate) mod channels;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod dry_run;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vedette_core::{AlertRuleId, ScriptId, alert::state::Phase};
+use vedette_core::{AlertRuleId, ChannelId, OrgId, ScriptId, alert::state::Phase};
 use vedette_store::AlertRule;
 
 use follow_up::EscalationStepView;
@@ -44,6 +45,8 @@ pub(crate) struct AlertRuleView {
     escalation: Vec<EscalationStepView>,
     /// Where it stands: `ok`, `pending`, `firing` or `recovering`; null when it is disabled.
     phase: Option<&'static str>,
+    /// Whom it tells; set by `PUT …/channels`.
+    channel_ids: Vec<Uuid>,
     created_by: Uuid,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -51,8 +54,8 @@ pub(crate) struct AlertRuleView {
     revision: i64,
 }
 
-impl From<AlertRule> for AlertRuleView {
-    fn from(rule: AlertRule) -> Self {
+impl AlertRuleView {
+    fn new(rule: AlertRule, channels: Vec<ChannelId>) -> Self {
         let content = rule.content;
         let steps = content.follow_up.escalation.into_iter();
         // What nothing is known of, because its script was paused, begins anew.
@@ -67,12 +70,39 @@ impl From<AlertRule> for AlertRuleView {
             remind_after_minutes: content.follow_up.remind_after_minutes,
             escalation: steps.map(Into::into).collect(),
             phase: content.is_enabled.then(|| phase_text(phase)),
+            channel_ids: channels.into_iter().map(ChannelId::as_uuid).collect(),
             created_by: rule.created_by.as_uuid(),
             created_at: rule.created_at,
             updated_at: rule.updated_at,
             revision: rule.revision,
         }
     }
+}
+
+/// Rules with the channels that they tell.
+async fn with_channels(
+    state: &ApiState,
+    org: OrgId,
+    rules: Vec<AlertRule>,
+) -> Result<Vec<AlertRuleView>, Problem> {
+    let ids: Vec<AlertRuleId> = rules.iter().map(|rule| rule.id).collect();
+    let mut channels = state.store.channels_of_rules(org, &ids).await?;
+    let rules = rules.into_iter();
+    let view = |rule: AlertRule| {
+        let channels = channels.remove(&rule.id).unwrap_or_default();
+        AlertRuleView::new(rule, channels)
+    };
+    Ok(rules.map(view).collect())
+}
+
+/// One rule, with the channels that it tells.
+async fn one_with_channels(
+    state: &ApiState,
+    org: OrgId,
+    rule: AlertRule,
+) -> Result<AlertRuleView, Problem> {
+    let mut views = with_channels(state, org, vec![rule]).await?;
+    Ok(views.remove(0))
 }
 
 const fn phase_text(phase: Phase) -> &'static str {

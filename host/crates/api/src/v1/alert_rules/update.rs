@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::HeaderMap, response::IntoResponseParts};
 use vedette_core::AlertRuleId;
 use vedette_store::UpdatedRule;
 
-use super::{AlertRuleView, body::AlertRuleBody, find_rule, follow_up};
+use super::{AlertRuleView, body::AlertRuleBody, find_rule, follow_up, one_with_channels};
 use crate::{
     ApiState,
     auth::{May, need},
@@ -44,7 +44,10 @@ pub(crate) async fn update_alert_rule(
         .store
         .update_alert_rule(caller.org_id, id, content, now, expected);
     match updated.await? {
-        UpdatedRule::Done(rule) => Ok((etag(rule.revision), Json(rule.into()))),
+        UpdatedRule::Done(rule) => {
+            let view = one_with_channels(&state, caller.org_id, rule).await?;
+            Ok((etag(view.revision), Json(view)))
+        }
         UpdatedRule::NotFound => Err(Problem::not_found()),
         UpdatedRule::Stale => Err(Problem::stale()),
         UpdatedRule::NoChannel(missing) => Err(follow_up::no_channel(&steps, missing)),

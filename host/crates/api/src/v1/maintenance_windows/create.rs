@@ -55,7 +55,7 @@ pub(crate) async fn create_maintenance_window(
         created_at: now,
     };
     let window = match caller.store.create_maintenance_window(new).await? {
-        CreatedWindow::Done(window) => window,
+        CreatedWindow::Done(window) => *window,
         CreatedWindow::NoScope => return Err(Problem::invalid(vec![unknown_scope("thing")])),
         CreatedWindow::TooMany => {
             let detail = format!(

@@ -50,7 +50,7 @@ pub(crate) async fn update_maintenance_window(
     match updated.await? {
         UpdatedWindow::Done(window) => {
             let etag = etag(window.revision);
-            Ok((etag, Json(MaintenanceWindowView::of(window, now))))
+            Ok((etag, Json(MaintenanceWindowView::of(*window, now))))
         }
         UpdatedWindow::NotFound => Err(Problem::not_found()),
         UpdatedWindow::NoScope => Err(Problem::invalid(vec![unknown_scope("thing")])),

@@ -22,10 +22,11 @@ pub(crate) struct SilenceBody {
     #[schema(min_items = 1, max_items = 20)]
     matchers: Vec<MatcherView>,
     /// Now by default.
-    #[schema(example = json!(null))]
+    // Far away, so that both examples together are always taken.
+    #[schema(example = "2099-01-01T00:00:00Z")]
     starts_at: Option<DateTime<Utc>>,
     /// 366 days after the start at most.
-    #[schema(example = "2199-01-01T00:00:00Z")]
+    #[schema(example = "2099-01-01T04:00:00Z")]
     ends_at: DateTime<Utc>,
     /// Why, at most 500 characters; of control characters only line breaks.
     #[schema(max_length = 500, example = "The new provider is being tried out.")]
@@ -41,7 +42,7 @@ impl SilenceBody {
         let matchers: Vec<MatcherText> = self.matchers.into_iter().map(Into::into).collect();
         let from = self.starts_at.unwrap_or(now);
         let silence = Silence::parse(from, self.ends_at, &matchers)
-            .map_err(|wrong| errors.extend(wrong.into_iter().map(renamed)));
+            .map_err(|wrong| errors.extend(wrong.iter().map(renamed)));
         if let Ok(silence) = &silence
             && silence.interval.until <= now
         {
@@ -66,7 +67,7 @@ fn named_project(matcher: &MatcherText) -> Option<ProjectId> {
 }
 
 /// An error at the field that silences have.
-fn renamed(error: ScriptError) -> FieldError {
+fn renamed(error: &ScriptError) -> FieldError {
     let pointer = match error.pointer.as_str() {
         "/from" => "/starts_at",
         "/until" => "/ends_at",
