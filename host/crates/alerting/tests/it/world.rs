@@ -324,7 +324,6 @@ impl World {
 pub(crate) fn options() -> DeliveryOptions {
     DeliveryOptions {
         owner: "node".to_owned(),
-        lease: Duration::from_secs(5),
         grace: Duration::from_millis(50),
         incident_link: Some("https://vedette.example.com/incidents/".to_owned()),
         ..DeliveryOptions::default()
