@@ -47,6 +47,8 @@ fn serve(stream: TcpStream, kept: &Mutex<Vec<String>>) -> std::io::Result<()> {
         answer = match word.to_uppercase().as_str() {
             "EHLO" => "250-mail.test\r\n250 AUTH PLAIN LOGIN\r\n",
             "AUTH" => "235 welcome\r\n",
+            // Nobody of this name is here any more (RFC 5321 section 4.2.3).
+            "RCPT" if line.contains("<gone@") => "550 no such mailbox\r\n",
             "DATA" => {
                 stream.get_mut().write_all(b"354 go on\r\n")?;
                 let mut mail = String::new();

@@ -14,6 +14,8 @@ mod listener;
 mod login;
 mod mail;
 mod new;
+mod notifications;
+mod receiver;
 mod replay;
 mod secrets;
 mod serve;
