@@ -44,6 +44,7 @@ pub(crate) async fn create_script(
     let new = NewScript {
         id,
         org_id: caller.org_id,
+        has_default_rules: true,
         content: change,
     };
     let script = caller.store.create_script(new).await?;
