@@ -181,6 +181,10 @@ fn alerts() -> OpenApiRouter<ApiState> {
             v1::alert_rules::update::update_alert_rule,
             v1::alert_rules::delete::delete_alert_rule
         ))
+        .routes(routes!(
+            v1::default_alert_rules::get::get_default_alert_rules,
+            v1::default_alert_rules::set::set_default_alert_rules
+        ))
         .routes(routes!(v1::incidents::list::list_incidents))
         .routes(routes!(v1::incidents::get::get_incident))
         .routes(routes!(v1::incidents::acknowledge::acknowledge_incident))

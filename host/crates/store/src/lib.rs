@@ -57,9 +57,10 @@ mod versions;
 pub use access_cache::SharedCache;
 pub use accounts::{Login, NewUser, Registration, User};
 pub use alerts::{
-    AlertRule, AlertTransition, ChangedIncident, CreatedRule, HistoryEntry, HistoryFilter,
-    Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind, IncidentFilter,
-    IncidentStage, MAX_RULES, NewAlertRule, Past, RuleContent, UpdatedRule,
+    AlertRule, AlertTransition, ChangedIncident, CreatedRule, DefaultRule, HistoryEntry,
+    HistoryFilter, Incident, IncidentAction, IncidentDetail, IncidentEvent, IncidentEventKind,
+    IncidentFilter, IncidentStage, MAX_RULES, NewAlertRule, Past, RuleContent, SetDefaultRules,
+    UpdatedRule,
 };
 pub use api_keys::{ApiKey, ApiKeyCreated, KeyCaller, NewApiKey};
 pub use audit::{

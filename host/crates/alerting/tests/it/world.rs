@@ -159,6 +159,7 @@ impl World {
         let new = NewScript {
             id: script,
             org_id: org,
+            has_default_rules: true,
             content,
         };
         store.create_script(new).await.unwrap();

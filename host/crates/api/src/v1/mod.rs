@@ -10,6 +10,7 @@ pub(crate) mod channels;
 pub(crate) mod component_keys;
 pub(crate) mod component_policy;
 pub(crate) mod components;
+pub(crate) mod default_alert_rules;
 pub(crate) mod executions;
 pub(crate) mod incidents;
 pub(crate) mod invitations;

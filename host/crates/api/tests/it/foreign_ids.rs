@@ -173,6 +173,7 @@ fn body(operation: &str, own_role: &Value) -> Option<Value> {
     Some(match operation {
         "update_script" => script_body(&json!({})),
         "create_alert_rule" | "update_alert_rule" => rule_body(&json!({ "name": "stolen" })),
+        "set_default_alert_rules" => json!({ "rules": [rule_body(&json!({ "name": "stolen" }))] }),
         "dry_run_alert_rule" => json!({ "rule_definition": { "type": "status_change" } }),
         "update_maintenance_window" => window_body(&json!({ "name": "stolen" })),
         "update_silence" => silence_body(&json!({ "comment": "stolen" })),

@@ -12,6 +12,7 @@ mod blocked_components;
 mod channels;
 mod component_scripts;
 mod components;
+mod default_rules;
 mod document;
 mod engine;
 mod foreign_ids;

@@ -44,7 +44,7 @@ impl FollowUp {
 }
 
 /// Further people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EscalationStep {
     /// So many minutes after the rule has fired.
     pub after_minutes: u32,

@@ -104,6 +104,7 @@ impl House {
         let new = NewScript {
             id,
             org_id: org,
+            has_default_rules: true,
             content,
         };
         let script = store.create_script(new).await.unwrap();

@@ -112,6 +112,7 @@ impl World {
         let new = NewScript {
             id,
             org_id: self.org,
+            has_default_rules: true,
             content,
         };
         self.store

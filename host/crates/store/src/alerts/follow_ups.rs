@@ -255,6 +255,32 @@ pub(crate) fn push_reminded<D>(
     );
 }
 
+/// Those of some channels that the organization has.
+macro_rules! channels_there {
+    ($D:ty, $from:expr, $share:expr, $org:expr, $wanted:expr) => {{
+        let wanted: &std::collections::BTreeSet<vedette_core::ChannelId> = $wanted;
+        let mut there: Vec<uuid::Uuid> = Vec::new();
+        if !wanted.is_empty() {
+            let mut select = sqlx::QueryBuilder::<$D>::new(
+                "SELECT id FROM notification_channels WHERE org_id = ",
+            );
+            select.push_bind($org.as_uuid()).push(" AND id IN (");
+            let mut places = select.separated(", ");
+            for channel in wanted {
+                places.push_bind(channel.as_uuid());
+            }
+            select.push(")").push($share);
+            there = select
+                .build_query_scalar()
+                .persistent(false)
+                .fetch_all($from)
+                .await?;
+        }
+        let there = there.into_iter().map(vedette_core::ChannelId::from_uuid);
+        there.collect::<std::collections::BTreeSet<_>>()
+    }};
+}
+
 /// The first channel of some steps that the organization does not have. The others stay until the transaction ends.
 macro_rules! find_missing_channel {
     ($store:expr, $D:ident, $tx:ident, $org:expr, $steps:expr) => {{
@@ -263,27 +289,10 @@ macro_rules! find_missing_channel {
             .iter()
             .flat_map(|step| step.channel_ids.iter().copied())
             .collect();
-        if wanted.is_empty() {
-            None
-        } else {
-            let mut select = sqlx::QueryBuilder::<$D>::new(
-                "SELECT id FROM notification_channels WHERE org_id = ",
-            );
-            select.push_bind($org.as_uuid()).push(" AND id IN (");
-            let mut places = select.separated(", ");
-            for channel in &wanted {
-                places.push_bind(channel.as_uuid());
-            }
-            select.push(")").push($store.db.share_rows());
-            let there: Vec<uuid::Uuid> = select
-                .build_query_scalar()
-                .persistent(false)
-                .fetch_all(&mut *$tx)
-                .await?;
-            wanted
-                .into_iter()
-                .find(|channel| !there.contains(&channel.as_uuid()))
-        }
+        let share = $store.db.share_rows();
+        let there =
+            $crate::alerts::follow_ups::channels_there!($D, &mut *$tx, share, $org, &wanted);
+        wanted.into_iter().find(|channel| !there.contains(channel))
     }};
 }
 
@@ -334,4 +343,4 @@ macro_rules! load_asked {
     }};
 }
 
-pub(crate) use {find_missing_channel, follow_anew, keep_steps, load_asked};
+pub(crate) use {channels_there, find_missing_channel, follow_anew, keep_steps, load_asked};

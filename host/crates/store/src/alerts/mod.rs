@@ -4,6 +4,7 @@
 //! (`evaluate` is pure, `write` has its statements), so that no execution is judged twice or never. Whoever changes
 //! the alerting of a script holds its slot's row locked.
 
+pub(crate) mod defaults;
 pub(crate) mod evaluate;
 pub(crate) mod follow_ups;
 mod history;
@@ -11,7 +12,7 @@ pub(crate) mod incidents;
 mod look;
 pub(crate) mod notices;
 mod past;
-mod rules;
+pub(crate) mod rules;
 mod ticks;
 pub(crate) mod write;
 
@@ -21,6 +22,7 @@ use vedette_core::{
     alert::{Severity, follow_up::FollowUp, rule::RuleDefinition, state::Phase},
 };
 
+pub use defaults::{DefaultRule, SetDefaultRules};
 pub(crate) use evaluate::{Changes, Executed, evidence_of};
 pub use history::{AlertTransition, HistoryEntry, HistoryFilter};
 pub(crate) use history::{Conditions, bind_some};
@@ -116,6 +118,7 @@ pub enum UpdatedRule {
 #[cfg(feature = "testing")]
 pub(crate) fn all_sql() -> Vec<&'static str> {
     [
+        defaults::ALL_SQL,
         history::ALL_SQL,
         incidents::ALL_SQL,
         past::ALL_SQL,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 use vedette_core::{
     AlertRuleId, OrgId, Schedule, ScriptId, UserId,
@@ -20,12 +20,12 @@ use super::{
     AlertRule, Changes, CreatedRule, MAX_RULES, NewAlertRule, RuleContent, UpdatedRule,
     evaluate::{Cause, StateRow},
     follow_ups::{
-        STEPS_OF_RULE, STEPS_OF_SCRIPT, StepRow, find_missing_channel, follow_anew, keep_steps,
-        minutes, steps_of,
+        STEPS_OF_RULE, STEPS_OF_SCRIPT, StepRow, find_missing_channel, follow_anew, minutes,
+        steps_of,
     },
     load_alerts,
     look::{next_look, next_look_if_held},
-    write::{corrupt_alert, push_states},
+    write::corrupt_alert,
     write_alerts,
 };
 use crate::{
@@ -53,7 +53,7 @@ const LIST_RULES: &str = "SELECT rules.id, rules.script_id, rules.name, rules.ru
 const GET_SCHEDULE: &str = "SELECT is_enabled, cron_expression, interval_seconds, timezone FROM scripts \
     WHERE org_id = $1 AND id = $2 AND NOT is_deleted";
 const COUNT_RULES: &str = "SELECT COUNT(*) FROM alert_rules WHERE org_id = $1 AND script_id = $2";
-const INSERT_RULE: &str = "INSERT INTO alert_rules (id, org_id, script_id, name, rule_definition, severity, \
+pub(crate) const INSERT_RULE: &str = "INSERT INTO alert_rules (id, org_id, script_id, name, rule_definition, severity, \
     is_enabled, created_by, created_at, updated_at, revision, remind_after_minutes) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1, $10)";
 const UPDATE_RULE: &str = "UPDATE alert_rules SET name = $3, rule_definition = $4, severity = $5, \
@@ -91,6 +91,21 @@ struct RuleRow {
 }
 
 impl AlertRule {
+    /// One that is new.
+    pub(super) fn made(new: NewAlertRule) -> Self {
+        let is_enabled = new.content.is_enabled;
+        Self {
+            id: new.id,
+            script_id: new.script_id,
+            phase: is_enabled.then(|| RuleState::new(new.created_at).phase()),
+            content: new.content,
+            created_by: new.created_by,
+            created_at: new.created_at,
+            updated_at: new.created_at,
+            revision: 1,
+        }
+    }
+
     fn of(row: RuleRow, steps: &[StepRow]) -> Result<Self, StoreError> {
         let definition = RuleDefinition::read(&row.rule_definition.0);
         let severity = row.severity.parse();
@@ -186,27 +201,68 @@ macro_rules! read_rule {
     }};
 }
 
+/// Where a rule that is enabled stands, as it is kept. Without a schedule time brings nothing.
+pub(crate) fn state_row(
+    rule: AlertRuleId,
+    definition: &RuleDefinition,
+    state: &RuleState,
+    schedule: Option<&Schedule>,
+    now: DateTime<Utc>,
+) -> StateRow {
+    let next_look = if state.is_firing() {
+        next_look_if_held
+    } else {
+        next_look
+    };
+    StateRow {
+        rule,
+        state: state.to_json(),
+        next_tick_at: schedule.and_then(|schedule| next_look(definition, state, schedule, now)),
+    }
+}
+
 /// Keeps the state of a rule that is enabled.
 macro_rules! keep_state {
-    ($D:ident, $tx:ident, $id:expr, $definition:expr, $state:expr, $schedule:expr, $now:expr) => {{
-        let schedule: Option<Schedule> = $schedule;
-        let next_look = if $state.is_firing() {
-            next_look_if_held
-        } else {
-            next_look
-        };
-        let next_tick_at =
-            schedule.and_then(|schedule| next_look($definition, &$state, &schedule, $now));
-        let row = StateRow {
-            rule: $id,
-            state: $state.to_json(),
-            next_tick_at,
-        };
-        let mut insert = QueryBuilder::<$D>::new("");
-        push_states(&mut insert, &[row]);
+    ($D:ident, $tx:ident, $row:expr) => {{
+        let mut insert = sqlx::QueryBuilder::<$D>::new("");
+        $crate::alerts::write::push_states(&mut insert, &[$row]);
         insert.build().persistent(false).execute(&mut *$tx).await?;
     }};
 }
+
+/// Keeps a rule that is new, and begins with it.
+macro_rules! insert_rule {
+    ($D:ident, $tx:ident, $org:expr, $rule:expr, $schedule:expr) => {{
+        let rule: &$crate::AlertRule = $rule;
+        let (content, now) = (&rule.content, rule.created_at);
+        sqlx::query($crate::alerts::rules::INSERT_RULE)
+            .bind(rule.id.as_uuid())
+            .bind($org.as_uuid())
+            .bind(rule.script_id.as_uuid())
+            .bind(&content.name)
+            .bind(sqlx::types::Json(content.definition.to_json()))
+            .bind(content.severity.as_str())
+            .bind(content.is_enabled)
+            .bind(rule.created_by.as_uuid())
+            .bind(now)
+            .bind(content.follow_up.remind_after_minutes.map(i64::from))
+            .execute(&mut *$tx)
+            .await
+            .map_err(|error| $crate::error::conflict(error, "name"))?;
+        $crate::alerts::follow_ups::keep_steps!($tx, rule.id, &content.follow_up.escalation);
+        if content.is_enabled {
+            let state = vedette_core::alert::state::RuleState::new(now);
+            let definition = &content.definition;
+            $crate::alerts::rules::keep_state!(
+                $D,
+                $tx,
+                $crate::alerts::rules::state_row(rule.id, definition, &state, $schedule, now)
+            );
+        }
+    }};
+}
+
+pub(crate) use {insert_rule, keep_state};
 
 /// Tells the incident of a script that one of its rules is gone.
 macro_rules! remove_from_incident {
@@ -235,7 +291,7 @@ impl Store {
         mut new: NewAlertRule,
     ) -> Result<CreatedRule, StoreError> {
         new.content.follow_up = new.content.follow_up.in_order();
-        let (org, script, now) = (new.org_id, new.script_id, new.created_at);
+        let (org, script) = (new.org_id, new.script_id);
         let rule = in_tx!(self, D, tx => {
             let Some(schedule) = lock_script!(self, tx, org, script) else {
                 return Ok(CreatedRule::NoScript);
@@ -248,41 +304,13 @@ impl Store {
             if count >= i64::from(MAX_RULES) {
                 return Ok(CreatedRule::TooMany);
             }
-            let content = &new.content;
-            let steps = &content.follow_up.escalation;
+            let steps = &new.content.follow_up.escalation;
             if let Some(missing) = find_missing_channel!(self, D, tx, org, steps) {
                 return Ok(CreatedRule::NoChannel(missing));
             }
-            sqlx::query(INSERT_RULE)
-                .bind(new.id.as_uuid())
-                .bind(org.as_uuid())
-                .bind(script.as_uuid())
-                .bind(&content.name)
-                .bind(Json(content.definition.to_json()))
-                .bind(content.severity.as_str())
-                .bind(content.is_enabled)
-                .bind(new.created_by.as_uuid())
-                .bind(now)
-                .bind(content.follow_up.remind_after_minutes.map(i64::from))
-                .execute(&mut *tx)
-                .await
-                .map_err(|error| conflict(error, "name"))?;
-            keep_steps!(tx, new.id, steps);
-            let state = RuleState::new(now);
-            if content.is_enabled {
-                let schedule = schedule.schedule(script)?;
-                keep_state!(D, tx, new.id, &content.definition, state, schedule, now);
-            }
-            let rule = AlertRule {
-                id: new.id,
-                script_id: script,
-                phase: content.is_enabled.then(|| state.phase()),
-                content: new.content,
-                created_by: new.created_by,
-                created_at: now,
-                updated_at: now,
-                revision: 1,
-            };
+            let schedule = schedule.schedule(script)?;
+            let rule = AlertRule::made(new);
+            insert_rule!(D, tx, org, &rule, schedule.as_ref());
             let made = Event::made(AuditAction::AlertRuleCreate, rule.id, rule.snapshot());
             audit!(self, tx, org, made);
             rule
@@ -397,7 +425,8 @@ impl Store {
             };
             if content.is_enabled {
                 let schedule = schedule.schedule(script)?;
-                keep_state!(D, tx, id, &content.definition, state, schedule, now);
+                let row = state_row(id, &content.definition, &state, schedule.as_ref(), now);
+                keep_state!(D, tx, row);
             } else {
                 sqlx::query(FORGET_STATE).bind(id.as_uuid()).execute(&mut *tx).await?;
             }

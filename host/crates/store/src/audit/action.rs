@@ -61,6 +61,7 @@ actions! {
     AlertRuleCreate "alert_rule.create" "An alert rule was made"
     AlertRuleUpdate "alert_rule.update" "An alert rule was changed"
     AlertRuleDelete "alert_rule.delete" "An alert rule was deleted"
+    DefaultAlertRulesUpdate "default_alert_rules.update" "A project got other default alert rules"
     ChannelCreate "channel.create" "A notification channel was made"
     ChannelUpdate "channel.update" "A notification channel was changed, or disabled because nobody listens there any more"
     ChannelDelete "channel.delete" "A notification channel was deleted"

@@ -18,6 +18,7 @@ use crate::{
     db::{in_tx, on_db},
 };
 
+pub(crate) use rules::ATTACH;
 pub use rules::SetChannels;
 pub(crate) use secret::EncryptedChannel;
 pub use secret::OpenedChannel;

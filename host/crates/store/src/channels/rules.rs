@@ -20,7 +20,8 @@ const LIST_RULE_CHANNELS: &str = "SELECT channel_id FROM alert_rule_channels \
 const CHANNELS_OF_RULES: &str = "SELECT rule_id, channel_id FROM alert_rule_channels \
     JOIN alert_rules ON alert_rules.id = rule_id WHERE org_id = ";
 const DETACH_ALL: &str = "DELETE FROM alert_rule_channels WHERE rule_id = $1";
-const ATTACH: &str = "INSERT INTO alert_rule_channels (rule_id, channel_id) VALUES ($1, $2)";
+pub(crate) const ATTACH: &str =
+    "INSERT INTO alert_rule_channels (rule_id, channel_id) VALUES ($1, $2)";
 
 #[cfg(feature = "testing")]
 pub(super) const ALL_SQL: &[&str] = &[FIND_RULE, LIST_RULE_CHANNELS, DETACH_ALL, ATTACH];

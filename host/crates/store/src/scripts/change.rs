@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     AuditAction, Store, StoreError,
-    alerts::{pause_alerts, time_alerts},
+    alerts::{defaults::copy_defaults, pause_alerts, time_alerts},
     audit::{Event, Snapshot as _, audit},
     components::LOCK_COMPONENT,
     db::in_tx,
@@ -65,19 +65,25 @@ pub(super) const ALL_SQL: &[&str] = &[
 ];
 
 impl ScriptChange {
+    /// `None` when disabled.
+    fn schedule(&self, script: ScriptId) -> Result<Option<Schedule>, StoreError> {
+        if !self.is_enabled {
+            return Ok(None);
+        }
+        let cron = self.cron_expression.as_deref();
+        Schedule::parse(script, cron, self.interval_seconds, &self.timezone)
+            .map(Some)
+            .map_err(|error| StoreError::corrupt("scripts", &script, &error))
+    }
+
     /// The first slot after a time; `None` when disabled or never due.
     fn first_slot(
         &self,
         script: ScriptId,
         after: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        if !self.is_enabled {
-            return Ok(None);
-        }
-        let cron = self.cron_expression.as_deref();
-        let schedule = Schedule::parse(script, cron, self.interval_seconds, &self.timezone)
-            .map_err(|error| StoreError::corrupt("scripts", &script, &error))?;
-        Ok(schedule.next_after(after))
+        let schedule = self.schedule(script)?;
+        Ok(schedule.and_then(|schedule| schedule.next_after(after)))
     }
 }
 
@@ -174,13 +180,19 @@ macro_rules! reschedule {
 }
 
 impl Store {
-    /// Makes a script, its first version and its slot.
+    /// Makes a script, its first version, its slot and, if it is to have them, the default rules of its project.
     ///
     /// # Errors
     /// [`StoreError::ProjectMissing`] or [`StoreError::ComponentMissing`] when the organization does
     /// not have its project or component, [`StoreError::Parent`] when its parent cannot be that.
     pub async fn create_script(&self, new: NewScript) -> Result<Script, StoreError> {
+        // A transaction of many statements is too large for the stack of whoever waits for it.
+        Box::pin(self.insert_script(new)).await
+    }
+
+    async fn insert_script(&self, new: NewScript) -> Result<Script, StoreError> {
         let content = &new.content;
+        let schedule = content.schedule(new.id)?;
         let first_slot = content.first_slot(new.id, content.changed_at)?;
         let lock_component = format!("{LOCK_COMPONENT}{}", self.db.share_rows());
         let lock_project = format!("{GET_PROJECT}{}", self.db.share_rows());
@@ -210,7 +222,7 @@ impl Store {
             updated_at: content.changed_at,
         };
         let lock_org = format!("{LOCK_ORG}{}", self.db.lock_owner());
-        in_tx!(self, tx => {
+        in_tx!(self, D, tx => {
             check_quota!(self, tx, new.org_id.as_uuid(), Quota::Scripts, COUNT_SCRIPTS);
             hold_project!(tx, lock_project, new.org_id, content.project_id);
             hold_component!(tx, lock_component, new.org_id, component);
@@ -248,8 +260,16 @@ impl Store {
                 .bind(first_slot)
                 .execute(&mut *tx)
                 .await?;
+            let rules = if new.has_default_rules {
+                copy_defaults!(self, D, tx, &script, schedule.as_ref())
+            } else {
+                Vec::new()
+            };
             let made = Event::made(AuditAction::ScriptCreate, script.id, script.snapshot());
             audit!(self, tx, new.org_id, made);
+            for made in rules {
+                audit!(self, tx, new.org_id, made);
+            }
         });
         Ok(script)
     }

@@ -115,6 +115,8 @@ pub struct NewScript {
     pub id: ScriptId,
     /// The organization that will own it.
     pub org_id: OrgId,
+    /// Whether it begins with the default rules of its project.
+    pub has_default_rules: bool,
     /// The rest.
     pub content: ScriptChange,
 }

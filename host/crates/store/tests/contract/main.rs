@@ -15,6 +15,7 @@ mod component_keys;
 mod component_queue;
 mod components;
 mod connect;
+mod default_rules;
 mod deliveries;
 mod dependents;
 mod digests;
@@ -143,6 +144,7 @@ fn new_script(owner: &Owner, content: ScriptChange) -> NewScript {
     NewScript {
         id: ScriptId::generate(&clock()),
         org_id: owner.org,
+        has_default_rules: true,
         content,
     }
 }

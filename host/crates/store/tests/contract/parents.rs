@@ -52,6 +52,7 @@ async fn scripts_are_found_by_tag(store: Store) {
         let new = NewScript {
             id: ScriptId::generate(&clock),
             org_id: anna.org,
+            has_default_rules: true,
             content,
         };
         store.create_script(new).await.unwrap()

@@ -110,13 +110,20 @@ fn check_minutes(
     is_good
 }
 
+/// What is said of a channel that the organization does not have.
+pub(crate) const NO_CHANNEL: &str = "there is no such channel in this organization";
+
+/// Where steps name a channel.
+pub(crate) fn places(steps: &[EscalationStep], channel: ChannelId) -> impl Iterator<Item = String> {
+    steps.iter().enumerate().flat_map(move |(index, step)| {
+        let channels = step.channel_ids.iter().enumerate();
+        let its = channels.filter(move |(_, id)| **id == channel);
+        its.map(move |(place, _)| format!("/escalation/{index}/channel_ids/{place}"))
+    })
+}
+
 /// The organization has no such channel.
 pub(super) fn no_channel(steps: &[EscalationStep], missing: ChannelId) -> Problem {
-    let places = steps.iter().enumerate().flat_map(|(index, step)| {
-        let channels = step.channel_ids.iter().enumerate();
-        let its = channels.filter(|(_, id)| **id == missing);
-        its.map(move |(place, _)| format!("/escalation/{index}/channel_ids/{place}"))
-    });
-    let detail = "there is no such channel in this organization";
-    Problem::invalid(places.map(|place| FieldError::new(place, detail)).collect())
+    let errors = places(steps, missing).map(|place| FieldError::new(place, NO_CHANNEL));
+    Problem::invalid(errors.collect())
 }

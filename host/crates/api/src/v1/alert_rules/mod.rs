@@ -1,6 +1,6 @@
 //! Alert rules of scripts.
 
-mod body;
+pub(crate) mod body;
 pub(crate) mod channels;
 pub(crate) mod create;
 pub(crate) mod delete;

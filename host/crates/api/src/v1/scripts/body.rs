@@ -64,6 +64,8 @@ pub(crate) struct ScriptBody {
     timeout_seconds: Option<u32>,
     /// True by default.
     is_enabled: Option<bool>,
+    /// Whether a script that is made gets the default alert rules of its project; true by default.
+    pub(super) default_alert_rules: Option<bool>,
 }
 
 impl ScriptBody {
@@ -89,6 +91,10 @@ impl ScriptBody {
         note(script::check_env_vars(&self.env_vars));
         note(script::check_timeout_seconds(timeout_seconds));
         note(script::check_parameters(&parameters));
+        if old.is_some() && self.default_alert_rules.is_some() {
+            let detail = "only a script that is made gets default rules; leave it out";
+            errors.push(FieldError::new("/default_alert_rules", detail));
+        }
         let timezone = self.timezone.unwrap_or_else(|| "UTC".to_owned());
         let is_cron = self.interval_seconds.is_none();
         let cron = self.cron_expression.as_deref();

@@ -19,7 +19,8 @@ use crate::{
 
 /// Makes a script
 ///
-/// A source is compiled before it is stored. The script is scheduled at once unless `is_enabled` is false.
+/// A source is compiled before it is stored. The script is scheduled at once unless `is_enabled` is false. It
+/// gets a copy of each default alert rule of its project unless `default_alert_rules` is false.
 #[utoipa::path(post, path = "/api/v1/scripts", tag = "scripts", security(("bearer" = [])),
     request_body = ScriptBody,
     responses((status = 201, body = ScriptView), (status = 400, body = Problem),
@@ -40,10 +41,12 @@ pub(crate) async fn create_script(
     Problem,
 > {
     let id = ScriptId::generate(state.clock.as_ref());
+    let has_default_rules = body.default_alert_rules.unwrap_or(true);
     let change = body.check(&state, &caller, id, None).await?;
     let new = NewScript {
         id,
         org_id: caller.org_id,
+        has_default_rules,
         content: change,
     };
     let script = caller.store.create_script(new).await?;
