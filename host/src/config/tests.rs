@@ -177,7 +177,7 @@ fn references_are_judged_as_the_guard_would() {
         .replace("https://a.org/", "http://10.0.0.1/")
         .replace("allow = []", "allow = [\"10.0.0.0/8\"]");
     assert!(load(&allowed).is_ok(), "the operator allows it");
-    let six = vec!["\"https://a.org/\""; 6].join(", ");
+    let six = ["\"https://a.org/\""; 6].join(", ");
     for (from, to, name) in [
         ("https://a.org/", "http://10.0.0.1/", "10.0.0.1"),
         ("https://a.org/", "ftp://a.org/", "only http and https"),

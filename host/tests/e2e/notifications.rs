@@ -107,7 +107,9 @@ fn whatever_becomes_of_redis_the_same_is_told() {
     assert_eq!(status, 200, "{answer}");
 
     let told = |count: usize| {
-        wait_for("a webhook", || (webhooks.received().len() >= count).then_some(()));
+        wait_for("a webhook", || {
+            (webhooks.received().len() >= count).then_some(())
+        });
     };
     target.set("/shop", 503, "no");
     told(1);
@@ -150,10 +152,10 @@ fn make_channel(server: &Server, name: &str, kind: &str, config: &Value) -> Stri
 
 /// With the library that receivers use.
 fn check_webhooks(received: &[Received], script: &str, incident: &str) {
-    let receiver = standardwebhooks::Webhook::new(SECRET).unwrap();
+    let library = standardwebhooks::Webhook::new(SECRET).unwrap();
     let mut events = Vec::new();
     for request in received {
-        let verified = receiver.verify(request.body.as_bytes(), &request.headers);
+        let verified = library.verify(request.body.as_bytes(), &request.headers);
         verified.unwrap();
         let body = request.json();
         let data = &body["data"];
@@ -176,7 +178,7 @@ fn check_webhooks(received: &[Received], script: &str, incident: &str) {
     );
     let changed = received[0].body.replace("down", "up");
     assert!(
-        receiver
+        library
             .verify(changed.as_bytes(), &received[0].headers)
             .is_err()
     );

@@ -102,10 +102,7 @@ async fn everything_arrives(database: &TestDatabase) {
     receiver.runs(&task(ROUNDS + 1, Point::Never));
     let began = Instant::now();
     while !is_all_delivered(&world).await {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "it is never done"
-        );
+        assert!(began.elapsed() < Duration::from_mins(1), "it is never done");
         tokio::task::yield_now().await;
     }
     receiver.kill();
@@ -124,7 +121,7 @@ async fn is_all_delivered(world: &World) -> bool {
     let all = Projects::All;
     let pending = world
         .store
-        .list_notifications(world.org, &all, filter, page.clone());
+        .list_notifications(world.org, &all, filter, page);
     let is_done = pending.await.unwrap().items.is_empty();
     filter.status = Some(NotificationStatus::Dead);
     let dead = world
@@ -179,13 +176,19 @@ async fn check(database: &TestDatabase, world: &World, arrived: &[Arrived]) {
         }
     }
     assert_eq!(ids.len(), downs + ups, "and nothing else");
-    println!(
-        "{ROUNDS} processes killed: {downs} downs and {ups} ups of {} runs, each with one id, told {} times",
-        verdicts.len(),
-        arrived.len()
-    );
-    // About a fifth of the rounds may die before anything is recorded.
-    assert!(downs + ups > ROUNDS as usize / 2, "{downs} and {ups}");
+    #[expect(
+        clippy::print_stdout,
+        reason = "figures for whoever asks by --nocapture"
+    )]
+    {
+        println!(
+            "{ROUNDS} processes killed: {downs} downs and {ups} ups of {} runs, each with one id, told {} times",
+            verdicts.len(),
+            arrived.len()
+        );
+    }
+    // The fifth of the rounds that die while they record may leave nothing.
+    assert!(downs + ups >= ROUNDS as usize / 5 * 4, "{downs} and {ups}");
 }
 
 async fn verdicts(database: &TestDatabase) -> Vec<String> {
@@ -279,7 +282,7 @@ impl Receiver {
                     return;
                 }
                 assert!(
-                    began.elapsed() < Duration::from_secs(60),
+                    began.elapsed() < Duration::from_mins(1),
                     "{point:?}: it goes on"
                 );
             }
@@ -327,14 +330,15 @@ fn take(
         let mut line = String::new();
         stream.read_line(&mut line)?;
         match line.trim_end().split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("webhook-id") => id = value.to_owned(),
+            Some((name, value)) if name.eq_ignore_ascii_case("webhook-id") => {
+                value.clone_into(&mut id);
+            }
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                 length = value.parse().unwrap();
             }
-            Some(_) => {}
             None if line == "\r\n" => break,
             None if line.is_empty() => return Ok(()),
-            None => {}
+            _ => {}
         }
     }
     let mut body = vec![0; length];
@@ -367,6 +371,7 @@ fn take(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the others start it"]
 async fn killed_process() {
+    #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
     let task = std::env::var(TASK).expect("the others start it");
     let task: Task = serde_json::from_str(&task).unwrap();
     let store = Store::connect(&task.url).await.unwrap();
@@ -374,7 +379,9 @@ async fn killed_process() {
     let rounds = i32::try_from(task.round).unwrap();
     let clock = Arc::new(ManualClock::at(clock().now() + EACH.step * rounds));
     let world = World::reopen(EACH, &store, &clock, task.ids);
-    let worker = (task.point != Point::AfterRecord).then(|| Worker::start(&store, &clock));
+    // Else what is left of the round before would be sent first, and be the end of this one.
+    let is_soon = matches!(task.point, Point::WhileRecording(_) | Point::Never);
+    let mut worker = is_soon.then(|| Worker::start(&store, &clock));
     if task.point != Point::Never {
         let is_down = incidents(&world)
             .await
@@ -398,9 +405,10 @@ async fn killed_process() {
             kill_myself();
         }
     }
-    if let Some(worker) = &worker {
-        worker.wake.notify_one();
-    }
+    worker
+        .get_or_insert_with(|| Worker::start(&store, &clock))
+        .wake
+        .notify_one();
     // Until then the receiver has killed it; should the test itself have died, it ends with its input.
     let end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     end.await.unwrap().unwrap();
