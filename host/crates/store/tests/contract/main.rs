@@ -39,6 +39,7 @@ mod races;
 mod rechecks;
 mod recordings;
 mod reminders;
+mod retention;
 mod schema;
 mod scripts;
 mod sealed;

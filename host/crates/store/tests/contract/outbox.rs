@@ -9,9 +9,9 @@ use vedette_core::{
 };
 use vedette_store::{
     AlertRule, AuditFilter, ChainId, ChangedIncident, ChannelChange, CreatedRule, FinishedSlot,
-    HistoryFilter, IncidentAction, IncidentFilter, NewAlertRule, NewNotification,
-    NotificationFilter, NotificationStatus, RuleContent, ScriptChange, SetChannels, Store,
-    StoredNotification, both_databases,
+    IncidentAction, IncidentFilter, NewAlertRule, NewNotification, NotificationFilter,
+    NotificationStatus, RuleContent, ScriptChange, SetChannels, Store, StoredNotification,
+    both_databases,
 };
 
 use crate::{
@@ -28,7 +28,6 @@ both_databases!(
     people_are_told_of_people,
     notifications_are_read_by_their_organization,
     old_notifications_go_when_their_incident_is_over,
-    old_incidents_and_history_go,
 );
 
 fn down() -> RuleDefinition {
@@ -568,51 +567,4 @@ async fn old_notifications_go_when_their_incident_is_over(store: Store) {
     assert_eq!(world.events(one).await, ["down", "up"]);
     assert_eq!(delete().await, 1, "Up waits still");
     assert_eq!(world.events(one).await, ["up"]);
-}
-
-async fn old_incidents_and_history_go(store: Store) {
-    let world = World::new(&store).await;
-    let org = world.owner.org;
-    let counts = async || {
-        let all = Projects::All;
-        let incidents = store.list_incidents(org, &all, IncidentFilter::default(), PAGE);
-        let history = store.list_alert_history(org, &all, HistoryFilter::default(), PAGE);
-        (
-            incidents.await.unwrap().items.len(),
-            history.await.unwrap().items.len(),
-        )
-    };
-    world.run(failure()).await;
-    world.run(success()).await;
-    let before = world.clock.now() + TimeDelta::seconds(1);
-    world.run(failure()).await;
-    world.run(success()).await;
-    world.run(failure()).await;
-    assert_eq!(counts().await, (3, 5));
-    assert_eq!(store.delete_incidents_before(start(), 9).await.unwrap(), 0);
-    assert_eq!(
-        store.delete_alert_history_before(start(), 9).await.unwrap(),
-        0
-    );
-    assert_eq!(store.delete_incidents_before(before, 9).await.unwrap(), 1);
-    assert_eq!(
-        store.delete_alert_history_before(before, 1).await.unwrap(),
-        1
-    );
-    assert_eq!(
-        store.delete_alert_history_before(before, 9).await.unwrap(),
-        1
-    );
-    assert_eq!(counts().await, (2, 3));
-    let later = world.clock.now() + TimeDelta::days(400);
-    assert_eq!(
-        store.delete_incidents_before(later, 9).await.unwrap(),
-        1,
-        "one goes on"
-    );
-    assert_eq!(
-        store.delete_alert_history_before(later, 9).await.unwrap(),
-        3
-    );
-    assert_eq!(counts().await, (1, 0));
 }
