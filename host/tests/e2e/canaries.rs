@@ -208,8 +208,45 @@ fn tokens(server: &mut Server) -> Vec<Canary> {
     ]
 }
 
+/// Channels whose receivers repeat what they were sent, or speak no TLS, and are tried.
+fn channels(server: &Server, target: &Target) -> (Vec<Canary>, Vec<String>) {
+    let header = "canary/header 5b+\"71e0\"";
+    let key = "Y2FuYXJ5IG9mIGEgd2ViaG9vayAwMTIz";
+    let slack = "canary-of-slack-0123456789";
+    target.set("/hook", 500, header);
+    let hook = json!({ "name": "hook", "type": "webhook", "config": {
+        "url": target.url("/hook"), "secret": format!("whsec_{key}"), "headers": { "x-canary": header },
+    } });
+    let services = format!("https://{}/services/{slack}", target.address);
+    let slack_hook = json!({ "name": "slack", "type": "slack", "config": { "url": services } });
+    let mut paths = vec!["notifications".to_owned(), "notification-channels".to_owned()];
+    for channel in [hook, slack_hook] {
+        let made = post(server, "/api/v1/notification-channels", &channel, 201);
+        let path = format!("notification-channels/{}", text(&made["id"]));
+        let tried = post(server, &format!("/api/v1/{path}/test"), &json!({}), 202);
+        let notification = format!("notifications/{}", text(&tried["notification_id"]));
+        wait_for("an attempt", || {
+            let (status, detail) = server.call("GET", &format!("/api/v1/{notification}"), None);
+            assert_eq!(status, 200, "{detail}");
+            let attempts = detail["attempts"].as_array().unwrap();
+            (attempts.first()?["outcome"] == "retry").then_some(())
+        });
+        paths.extend([path, notification]);
+    }
+    let canary = |name, text: &str| Canary {
+        name,
+        text: text.to_owned(),
+    };
+    let canaries = vec![
+        canary("header of a webhook", header),
+        canary("key of a webhook", key),
+        canary("webhook of Slack", slack),
+    ];
+    (canaries, paths)
+}
+
 /// All that can be read by the API, errors among it.
-fn answers(server: &Server, scripts: &[String]) -> Vec<(String, Vec<u8>)> {
+fn answers(server: &Server, scripts: &[String], more: Vec<String>) -> Vec<(String, Vec<u8>)> {
     let mut paths: Vec<String> = [
         "users/me",
         "users/me/sessions",
@@ -236,6 +273,7 @@ fn answers(server: &Server, scripts: &[String]) -> Vec<(String, Vec<u8>)> {
     ]
     .map(str::to_owned)
     .into();
+    paths.extend(more);
     for script in scripts {
         paths.push(format!("scripts/{script}"));
         paths.push(format!("scripts/{script}/versions"));
@@ -297,7 +335,9 @@ fn no_secret_is_found_anywhere() {
         let text = value.to_owned();
         canaries.push(Canary { name, text });
     }
-    let mut places = answers(&server, &scripts);
+    let (of_channels, paths) = channels(&server, &target);
+    canaries.extend(of_channels);
+    let mut places = answers(&server, &scripts, paths);
     assert!(places.len() > 40, "{}", places.len());
     let change = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
     let (status, answer) = server.call("PUT", "/api/v1/users/me/password", Some(&change));
