@@ -219,7 +219,10 @@ fn channels(server: &Server, target: &Target) -> (Vec<Canary>, Vec<String>) {
     } });
     let services = format!("https://{}/services/{slack}", target.address);
     let slack_hook = json!({ "name": "slack", "type": "slack", "config": { "url": services } });
-    let mut paths = vec!["notifications".to_owned(), "notification-channels".to_owned()];
+    let mut paths = vec![
+        "notifications".to_owned(),
+        "notification-channels".to_owned(),
+    ];
     for channel in [hook, slack_hook] {
         let made = post(server, "/api/v1/notification-channels", &channel, 201);
         let path = format!("notification-channels/{}", text(&made["id"]));

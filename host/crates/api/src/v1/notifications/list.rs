@@ -26,8 +26,8 @@ pub(crate) struct NotificationQuery(NotificationFilter, PageRequest);
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RawNotificationQuery {
-    /// `pending`, `delivered` or `dead`.
-    #[param(pattern = "^(pending|delivered|dead)$")]
+    /// `pending`, `delivered`, `dead` or `digested`.
+    #[param(pattern = "^(pending|delivered|dead|digested)$")]
     status: Option<String>,
     /// About this incident.
     #[param(value_type = Option<Uuid>)]
@@ -64,8 +64,9 @@ impl<S: Send + Sync> FromRequestParts<S> for NotificationQuery {
 
 fn status(text: &str) -> Result<NotificationStatus, Problem> {
     let mut all = NotificationStatus::ALL.iter().copied();
-    all.find(|status| status.as_str() == text)
-        .ok_or_else(|| Problem::bad_request("`status` is `pending`, `delivered` or `dead`"))
+    all.find(|status| status.as_str() == text).ok_or_else(|| {
+        Problem::bad_request("`status` is `pending`, `delivered`, `dead` or `digested`")
+    })
 }
 
 /// Lists notifications, newest first

@@ -20,7 +20,7 @@ pub(crate) struct NotificationView {
     id: Uuid,
     /// What happened: `down`, `up`, `acknowledged`, `reminder`, `escalated`, `test` or `digest`.
     event: String,
-    /// `pending`, `delivered`, or `dead`: it is not tried any more.
+    /// `pending`, `delivered`, `dead`: it is not tried any more, or `digested`: another one tells it.
     status: &'static str,
     /// Where it goes; the channel may be gone.
     channel_id: Uuid,
@@ -29,6 +29,8 @@ pub(crate) struct NotificationView {
     /// The incident that it is about; null: none.
     incident_id: Option<Uuid>,
     created_at: DateTime<Utc>,
+    /// The notification that tells it, of one that is `digested`.
+    digest_id: Option<Uuid>,
     /// Attempts since it was sent, or sent again.
     attempt_count: u32,
     /// Of one that is pending.
@@ -48,6 +50,7 @@ impl From<StoredNotification> for NotificationView {
             channel_id: notification.channel_id.as_uuid(),
             script_id: notification.script_id.map(ScriptId::as_uuid),
             incident_id: notification.incident_id.map(IncidentId::as_uuid),
+            digest_id: notification.digest_id.map(NotificationId::as_uuid),
             created_at: notification.created_at,
             attempt_count: notification.attempts,
             next_attempt_at: notification.next_attempt_at,
