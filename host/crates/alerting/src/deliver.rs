@@ -4,6 +4,8 @@
 //! time, which the store sees to; and an attempt that is not over soon leaves its place to the next one and goes on
 //! among the slow ones, of which there may be many more.
 
+mod owners;
+
 use std::{
     collections::HashMap,
     pin::pin,
@@ -13,7 +15,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore},
     task::{Id, JoinError, JoinSet},
     time::{MissedTickBehavior, sleep_until, timeout, timeout_at},
 };
@@ -33,6 +35,9 @@ use crate::{
 
 /// The outbox is looked at so often, also when nobody says that there is something.
 const EACH: Duration = Duration::from_secs(1);
+/// Owners who are to be told that a channel is disabled are looked for so often, also when nobody says that there is
+/// one.
+const EACH_ROUND_OF_OWNERS: Duration = Duration::from_mins(1);
 /// Attempts to keep what came of a delivery. When all fail it is sent again, once its lease is over.
 const RECORD_TRIES: u32 = 5;
 /// Between two of them.
@@ -85,6 +90,10 @@ pub struct Deliverer {
     slow_places: Arc<Semaphore>,
     /// A place became free while its attempt goes on.
     freed: Notify,
+    /// A channel was disabled, whose owner does not know.
+    untold: Notify,
+    /// Held by who tells owners.
+    telling: Mutex<()>,
 }
 
 /// A channel as it was opened for a delivery.
@@ -117,6 +126,8 @@ impl Deliverer {
             places: Arc::new(Semaphore::new(options.concurrency)),
             slow_places: Arc::new(Semaphore::new(options.slow_concurrency)),
             freed: Notify::new(),
+            untold: Notify::new(),
+            telling: Mutex::new(()),
             options,
         }
     }
@@ -129,15 +140,26 @@ impl Deliverer {
         let mut under_way = UnderWay::default();
         let mut ticks = tokio::time::interval(EACH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rounds = tokio::time::interval(EACH_ROUND_OF_OWNERS);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let mut tell_owners = false;
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(ended) = under_way.tasks.join_next_with_id() => {
                     deliverer.ended(ended, &mut under_way).await;
                 }
                 () = deliverer.freed.notified() => {}
+                () = deliverer.untold.notified() => tell_owners = true,
+                _ = rounds.tick() => tell_owners = true,
                 () = wake.notified() => {}
                 _ = ticks.tick() => {}
+            }
+            if tell_owners {
+                let deliverer = deliverer.clone();
+                under_way
+                    .tasks
+                    .spawn(async move { deliverer.tell_owners().await });
             }
             if let Err(error) = deliverer.take_up(&mut under_way).await {
                 tracing::warn!(
@@ -334,7 +356,12 @@ impl Deliverer {
                 .record_attempt(claim.id, claim.lease_token, &attempt, &next)
                 .await;
             match recorded {
-                Ok(true) => return,
+                Ok(true) => {
+                    if matches!(next, AfterAttempt::DisableChannel(_)) {
+                        self.untold.notify_one();
+                    }
+                    return;
+                }
                 Ok(false) => {
                     tracing::warn!(notification.id = %claim.id, "an attempt ended after its lease");
                     return;

@@ -70,7 +70,7 @@ pub use audit::{
 pub use blocked_components::BlockedComponent;
 pub use channels::{
     Channel, ChannelChange, CreatedChannel, MAX_CHANNELS, NewChannel, OpenedChannel, SetChannels,
-    UpdatedChannel,
+    UntoldOwner, UpdatedChannel,
 };
 pub use component_blobs::{CHUNK_BYTES, NewChunk};
 pub use component_keys::{ComponentKey, NewComponentKey};

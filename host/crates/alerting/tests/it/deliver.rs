@@ -181,7 +181,8 @@ async fn a_channel_that_is_gone_is_disabled_and_its_letters_are_kept() {
         })
         .await;
         let channel = world.webhook(&server.url("/hook")).await;
-        let worker = Worker::start(&database.store, &clock);
+        let post = Arc::new(Postman::default());
+        let worker = Worker::with_mail(&database.store, &clock, Some(post.clone()));
         world.goes_down().await;
         worker.wake.notify_one();
         let off = until("the channel is disabled", async || {
@@ -198,6 +199,15 @@ async fn a_channel_that_is_gone_is_disabled_and_its_letters_are_kept() {
             off.disabled_reason.as_ref().unwrap().contains("410"),
             "{off:?}"
         );
+        until("its owner is told", async || {
+            let untold = world.store.list_untold_owners(9).await.unwrap();
+            untold.is_empty().then_some(())
+        })
+        .await;
+        let mails = std::mem::take(&mut *post.0.lock().unwrap());
+        let [mail] = mails.try_into().unwrap();
+        assert!(mail.subject().ends_with("is disabled"), "{mail:?}");
+        assert!(mail.text().contains("410"), "{mail:?}");
         world.goes_up().await;
         worker.wake.notify_one();
         let [down, up] = until("both are dead letters", async || {

@@ -2,6 +2,7 @@
 //! settings over old ones (`secret`); what is listed and read has none.
 
 mod change;
+mod owners;
 mod rules;
 mod secret;
 
@@ -18,6 +19,7 @@ use crate::{
     db::{in_tx, on_db},
 };
 
+pub use owners::UntoldOwner;
 pub(crate) use rules::ATTACH;
 pub use rules::SetChannels;
 pub(crate) use secret::EncryptedChannel;
@@ -121,7 +123,14 @@ const DELETE_CHANNEL: &str = "DELETE FROM notification_channels WHERE org_id = $
 #[cfg(feature = "testing")]
 pub(crate) fn all_sql() -> Vec<&'static str> {
     let own: &[&str] = &[GET_CHANNEL, LIST_CHANNELS, DELETE_CHANNEL];
-    [own, change::ALL_SQL, rules::ALL_SQL, secret::ALL_SQL].concat()
+    [
+        own,
+        change::ALL_SQL,
+        owners::ALL_SQL,
+        rules::ALL_SQL,
+        secret::ALL_SQL,
+    ]
+    .concat()
 }
 
 #[derive(FromRow)]

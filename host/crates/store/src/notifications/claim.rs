@@ -64,7 +64,7 @@ const INSERT_ATTEMPT: &str = "INSERT INTO delivery_attempts (notification_id, le
     attempted_at, outcome, status, duration_ms, error, excerpt) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const DISABLE_CHANNEL: &str = "UPDATE notification_channels SET is_enabled = (1 = 0), \
-    disabled_reason = $3, updated_at = $4, revision = revision + 1 \
+    disabled_reason = $3, updated_at = $4, revision = revision + 1, owner_is_told = (1 = 0) \
     WHERE org_id = $1 AND id = $2 AND is_enabled";
 
 #[cfg(feature = "testing")]

@@ -372,6 +372,18 @@ async fn nobody_listens_any_more(store: Store) {
         (false, Some(&reason))
     );
     assert_eq!(off.revision, made.revision + 1);
+    let untold = async || store.list_untold_owners(9).await.unwrap();
+    let [owner] = untold().await.try_into().unwrap();
+    assert_eq!(
+        (owner.channel_id, owner.org_id, &owner.channel),
+        (made.id, anna.org, &made.name)
+    );
+    assert_eq!(
+        (&*owner.email, &owner.reason),
+        ("anna@example.com", &reason)
+    );
+    store.note_owner_told(anna.org, made.id).await.unwrap();
+    assert_eq!(untold().await, []);
     let item = one(&store, &anna, claims[0].id).await;
     assert_eq!(item.status, NotificationStatus::Dead);
     // Those that are under way end as they end, and the rest goes nowhere.
@@ -385,6 +397,7 @@ async fn nobody_listens_any_more(store: Store) {
         store.get_channel(anna.org, made.id).await.unwrap(),
         Some(off.clone())
     );
+    assert_eq!(untold().await, [], "nobody is told twice");
     // Whoever enables it takes the reason away.
     let on = ChannelChange {
         is_enabled: true,
