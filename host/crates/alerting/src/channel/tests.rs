@@ -282,7 +282,7 @@ fn bodies_are_tried_when_they_are_saved() {
     let [(_, reason)] = &body("json", "{ {{#rule}}\"rule\": 1{{/rule}}, \"a\": 1 }")[..] else {
         panic!()
     };
-    assert!(reason.contains("of the event `digest`"), "{reason}");
+    assert!(reason.contains("of the event `test`"), "{reason}");
     assert_eq!(body("xml", "x")[0].0, "/config/body_format");
 }
 
