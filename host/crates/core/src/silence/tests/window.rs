@@ -336,7 +336,8 @@ fn nothing_is_active_after_the_end() {
                 until: Some(at("2027-02-01T00:00:00Z")),
                 ..by_cron(NIGHT, 120, "Europe/Berlin")
             },
-            Some("2027-02-01T00:00:00Z"),
+            // Four o'clock in the last night before the bound.
+            Some("2027-01-31T03:00:00Z"),
         ),
         (
             by_rule(
