@@ -68,7 +68,7 @@ impl Default for DeliveryOptions {
             owner: String::new(),
             concurrency: 64,
             slow_concurrency: 1_024,
-            slow_after: Duration::from_millis(500),
+            slow_after: Duration::from_millis(150),
             lease: Duration::from_secs(90),
             grace: Duration::from_secs(2),
             incident_link: None,
