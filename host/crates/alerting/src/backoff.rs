@@ -18,7 +18,7 @@ pub const TOTAL: Duration = Duration::from_hours(24);
 pub enum Next {
     /// Another attempt, so long after the end of this one.
     After(Duration),
-    /// None: the time is over. The notification is kept as undelivered, and its owner told.
+    /// None: the time is over. The notification is kept as undelivered.
     DeadLetter,
 }
 
